@@ -1,0 +1,3 @@
+"""What an operator may set, and how it is read."""
+
+from sigrouter.settings.model import Settings as Settings

@@ -1,0 +1,440 @@
+"""The promises of a store: every state that two nodes may change is changed here, atomically, once.
+
+A store answers "did I win?" with a value: a refusal is a :class:`~sigrouter.protocol.errors.SigrouterError` that is
+*returned*, never raised. The one thing that is raised is :class:`~sigrouter.protocol.errors.Unavailable`, when the
+store cannot be reached; the call then may or may not have happened, and repeating it is safe.
+
+Times are seconds since the Unix epoch as ``float`` by the store's own clock (``at`` in an entry: integer milliseconds).
+The invariants, tested by one contract suite on every implementation:
+
+* A session has at most one confirmed connection: the one whose generation its record shows.
+* A mailbox or room log gives its entries without hole or repetition from any position of the same epoch that it still
+  reaches back to; otherwise it says so.
+* An acknowledged entry of a mailbox stays until its reader acknowledged it (or the session ends). A full mailbox refuses.
+* Numbered messages of one sender are appended once and in the order of their numbers.
+* A notification reaches the node that the session is confirmed on, or the entry is in the backlog that ``confirm`` reads.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from attrs import frozen
+
+from sigrouter.protocol.errors import MailboxFull, NotFound, NotPaired, OutOfOrder, Recovery, SigrouterError, Superseded
+
+Role = Literal["client", "worker", "service", "admin"]
+SessionState = Literal["new", "connected", "away", "ended"]
+NodeState = Literal["starting", "ready", "draining"]
+
+
+@frozen
+class Position:
+    """How far a reader has read a channel: entries up to and including ``seq`` of the log named ``epoch``."""
+
+    epoch: str
+    seq: int
+
+
+@frozen
+class Entry:
+    """One message in a channel. ``kind`` is the last part of its topic; ``pair_id`` is empty outside pairs."""
+
+    seq: int
+    kind: str
+    sender: str
+    pair_id: str
+    at: int
+    payload: Any
+
+
+@frozen
+class Backlog:
+    """What a reader missed. ``reset``: the log does not reach back to the position that was asked for.
+
+    ``head`` is the newest position; ``more`` says that ``entries`` stops before it.
+    After a reset, ``entries`` starts at the oldest entry that the log still has.
+    """
+
+    head: Position
+    entries: tuple[Entry, ...]
+    reset: bool
+    more: bool
+
+
+@frozen
+class SessionRecord:
+    """What the store knows of a session. ``generation`` is the confirmed one, ``claimed`` the newest handed out."""
+
+    session_id: str
+    user_id: str
+    role: Role
+    state: SessionState
+    generation: int
+    claimed: int
+    node_id: str
+    stack: str
+    connection_id: str
+    created_at: float
+    expires_at: float
+    handover_id: str
+    ended_reason: str
+
+
+@frozen
+class NewSession:
+    """A fresh session, whose first connection holds generation 1 but is not yet confirmed."""
+
+    session_id: str
+    user_id: str
+    role: Role
+    node_id: str
+    stack: str
+    connection_id: str
+
+
+@frozen
+class Claim:
+    """A try to resume: ``generation`` is the recovery token's; the others are the new connection's."""
+
+    session_id: str
+    user_id: str
+    role: Role
+    generation: int
+    node_id: str
+    stack: str
+    connection_id: str
+
+
+@frozen
+class Claimed:
+    """The claim stands: the new connection holds ``generation`` and becomes the session's by ``confirm``."""
+
+    record: SessionRecord
+    generation: int
+
+
+@frozen
+class Confirm:
+    """``sig.session.ready``: the connection with ``generation`` takes the session over.
+
+    ``position``: what the client has of its mailbox; ``None``: it has nothing and does not acknowledge (then the log may
+    be trimmed unread). ``limit`` bounds the entries that come back.
+    """
+
+    session_id: str
+    generation: int
+    node_id: str
+    stack: str
+    connection_id: str
+    position: Position | None
+    limit: int
+
+
+@frozen
+class PairView:
+    """A pair as one of its ends sees it. ``peer_node_id`` is empty while the peer is away."""
+
+    pair_id: str
+    peer_session_id: str
+    peer_user_id: str
+    peer_state: SessionState
+    peer_node_id: str
+
+
+@frozen
+class Confirmed:
+    """The session is this connection's now. ``last_number`` is the highest number of its own that was appended."""
+
+    record: SessionRecord
+    previous: SessionRecord
+    backlog: Backlog
+    pairs: tuple[PairView, ...]
+    last_number: int
+
+
+@frozen
+class Send:
+    """A message from a session's connection (``generation`` fences) into a channel.
+
+    Exactly one of ``pair_id`` (to the other end's mailbox) and ``room_id`` (to the room's log) is not empty.
+    ``number`` counts the sender's own messages from 1; ``None``: the sender gives up order and exactly-once.
+    ``acked``: every number up to it has been answered to the sender; a number is accepted when it follows the last
+    appended one, or when all before it are acked. ``number <= acked + window`` is checked by the caller.
+    """
+
+    session_id: str
+    generation: int
+    pair_id: str
+    room_id: str
+    kind: str
+    payload: Any
+    number: int | None
+    acked: int
+
+
+@frozen
+class Sent:
+    """The message is in the log at ``position`` of ``channel``. A repeat gets the first answer, ``duplicate`` true.
+
+    A repeat of a number the sender itself had acked has position ``("", 0)``: nobody waits for that answer.
+    """
+
+    channel: str
+    position: Position
+    at: int
+    duplicate: bool
+
+
+@frozen
+class Paired:
+    """``client_id`` and ``worker_id`` are bound; both got an entry of kind ``pair`` in their mailbox."""
+
+    pair_id: str
+    client_id: str
+    worker_id: str
+
+
+@frozen
+class Queued:
+    """No free worker has the abilities yet. ``position`` counts from 1; at ``deadline_at`` the wait ends."""
+
+    position: int
+    deadline_at: float
+
+
+@frozen
+class WorkerView:
+    """A worker's announcement and load."""
+
+    session_id: str
+    abilities: frozenset[str]
+    capacity: int
+    load: int
+    state: SessionState
+    node_id: str
+
+
+@frozen
+class NodeRecord:
+    """A node as the others see it; gone when ``lease_until`` passes without a renewal."""
+
+    node_id: str
+    stack: str
+    state: NodeState
+    url: str
+    sessions: int
+    started_at: float
+    lease_until: float
+
+
+@frozen
+class Step:
+    """One step of one session's move in a handover; ``at`` in milliseconds. ``detail`` is JSON-able."""
+
+    session_id: str
+    role: str
+    step: str
+    at: int
+    node_id: str
+    detail: Mapping[str, Any]
+
+
+SendRefusal = Superseded | Recovery | NotPaired | OutOfOrder | MailboxFull
+
+
+class Listener(Protocol):
+    """What a node is told. Calls are made in the order in which the store did the changes, and must not raise."""
+
+    def on_entry(self, channel: str, position: Position, entry: Entry) -> None:
+        """An entry was appended to a local session's mailbox (``session:ID``) or to a watched room (``room:ID``)."""
+
+    def on_notice(self, session_id: str, kind: str, payload: Any) -> None:
+        """An unlogged event for a local session (``notify``)."""
+
+    def on_superseded(self, session_id: str, generation: int, node_id: str) -> None:
+        """The session was confirmed with ``generation`` on ``node_id``; older connections of it are over."""
+
+    def on_peer_ready(self, session_id: str, peer_session_id: str, peer_node_id: str) -> None:
+        """The peer of a local session was confirmed on ``peer_node_id``."""
+
+    def on_ended(self, session_id: str, reason: str) -> None:
+        """A local session has ended."""
+
+    def on_nodes_changed(self) -> None:
+        """A node appeared, left or changed its state: read ``nodes()`` if it matters."""
+
+    def on_interrupted(self) -> None:
+        """Notifications may have been missed and flow again from now on: read the local channels' backlogs."""
+
+
+class Sessions(Protocol):
+    """Sessions: one confirmed connection each, fenced by generation."""
+
+    async def create(self, new: NewSession) -> SessionRecord:
+        """Make the record (state ``new``, generation 0, claimed 1) and an empty mailbox with a new epoch.
+
+        A session that is never confirmed ends by itself after the store's handshake time.
+        """
+
+    async def claim(self, claim: Claim) -> Claimed | Recovery:
+        """Hand out the next generation if the token's is the confirmed or the newest claimed one.
+
+        Refused as ``unknown``, ``revoked`` (ended), ``mismatch`` (user or role) or ``superseded``. The older holder keeps
+        the session until ``confirm``, so a lost answer costs nothing: the same token may claim again.
+        """
+
+    async def confirm(self, confirm: Confirm) -> Confirmed | Superseded | Recovery:
+        """Make the connection the session's one, if it holds the newest claim; read its backlog in the same step.
+
+        Tells the node of the older connection (``on_superseded``) and the nodes of the peers (``on_peer_ready``).
+        Repeating it with the same generation answers anew.
+        """
+
+    async def keepalive(self, node_id: str, sessions: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+        """Push out the expiry of ``(session_id, generation)`` pairs; answers the ids that are not this node's any more."""
+
+    async def lost(self, session_id: str, generation: int) -> bool:
+        """The connection of ``generation`` is gone. True if it was the session's: it is ``away`` now and expires."""
+
+    async def end(self, session_id: str, reason: str) -> bool:
+        """End the session, once: revoke its tokens, release its pairs (each peer gets a ``pair`` entry with state
+        ``lost``), leave the queue, drop its mailbox, tell its node (``on_ended``). True for the call that did it.
+        The record stays as a tombstone (state ``ended``) as long as a token could."""
+
+    async def session(self, session_id: str) -> SessionRecord | None:
+        """The record, a tombstone included."""
+
+    async def sessions(self, session_ids: Sequence[str]) -> tuple[SessionRecord | None, ...]:
+        """Many records at once, in the order asked for."""
+
+    async def sessions_of(self, node_id: str) -> tuple[SessionRecord, ...]:
+        """The sessions that are confirmed on a node, by session id."""
+
+    async def pairs_of(self, session_id: str) -> tuple[PairView, ...]:
+        """The pairs of a session."""
+
+    async def expire(self) -> tuple[str, ...]:
+        """End every session whose time is over, expire the queue's deadlines (the client gets a ``pair`` entry with
+        state ``expired``), mark sessions of dead nodes ``away``. Any node may call it at any time; each session is
+        ended by one call, which answers its id."""
+
+
+class Channels(Protocol):
+    """Ordered, exactly-once logs: ``session:ID`` (a mailbox) and ``room:ID``."""
+
+    async def send(self, send: Send) -> "Sent | SendRefusal":
+        """Check fence, pair and number, append, and notify: one atomic step, one round trip."""
+
+    async def read(self, channel: str, after: Position | None, limit: int) -> Backlog | NotFound:
+        """The entries after a position; ``None`` reads from the oldest. ``NotFound``: no such channel."""
+
+    async def ack(self, session_id: str, generation: int, position: Position) -> bool:
+        """The session has read its mailbox up to ``position``: what came before may go. False: fenced or other epoch."""
+
+    async def notify(self, session_id: str, kind: str, payload: Any) -> bool:
+        """An unlogged event to a session, wherever it is confirmed; False when it is nowhere."""
+
+    async def watch_room(self, room_id: str) -> None:
+        """From now on the listener hears the room's entries."""
+
+    async def unwatch_room(self, room_id: str) -> None:
+        """The listener has no local member left."""
+
+
+class Pairs(Protocol):
+    """Clients and workers bound one to one, least loaded worker first, across nodes."""
+
+    async def announce(
+        self, session_id: str, generation: int, abilities: frozenset[str], capacity: int
+    ) -> WorkerView | SigrouterError:
+        """A worker offers ``capacity`` slots (0: takes nobody new) and its abilities; a repeat replaces them."""
+
+    async def worker(self, session_id: str) -> WorkerView | None:
+        """The announcement and load of a worker."""
+
+    async def request(
+        self, session_id: str, generation: int, abilities: frozenset[str], deadline_s: float
+    ) -> Paired | Queued | SigrouterError:
+        """Bind a client to the least loaded connected worker that has all the abilities (ties: the one that has waited
+        longest), else queue it. A client that is paired or queued gets that answer again."""
+
+    async def cancel(self, session_id: str) -> bool:
+        """Leave the queue. False: was not in it (perhaps just paired)."""
+
+    async def release(self, session_id: str, pair_id: str) -> bool:
+        """Dissolve a pair, once; the other end gets a ``pair`` entry with state ``released``. False: no such pair of it."""
+
+    async def match(self) -> tuple[Paired, ...]:
+        """Pair whoever can be paired from the queue, first come first served; any node may call it at any time."""
+
+    async def queue(self) -> tuple[str, ...]:
+        """The waiting clients, first first."""
+
+
+class Nodes(Protocol):
+    """Nodes hold a lease; their state is known to all."""
+
+    async def lease(self, node: NodeRecord) -> None:
+        """Renew (``lease_until`` is ignored, the store's own lease time counts); a change of state is told to all."""
+
+    async def release_node(self, node_id: str) -> None:
+        """The node has left; told to all."""
+
+    async def nodes(self) -> tuple[NodeRecord, ...]:
+        """The living nodes, by node id."""
+
+
+class Handovers(Protocol):
+    """What happened to every session in a handover, step by step."""
+
+    async def mark(self, handover_id: str, session_ids: Sequence[str]) -> None:
+        """Remember in the records that these sessions were sent away, so that their next node records its steps too."""
+
+    async def record(self, handover_id: str, steps: Sequence[Step]) -> None:
+        """Append steps; the order of the calls is kept."""
+
+    async def handover(self, handover_id: str) -> tuple[Step, ...]:
+        """All steps of a handover, oldest first; empty if unknown."""
+
+    async def handovers(self) -> tuple[str, ...]:
+        """The known handovers, newest first."""
+
+
+class Store(Sessions, Channels, Pairs, Nodes, Handovers, Protocol):
+    """Everything together, for one node."""
+
+    @property
+    def available(self) -> bool:
+        """Whether the store can be reached right now, as far as the last call told."""
+
+    async def open(self, node_id: str, listener: Listener) -> None:
+        """Connect and listen to the notifications for ``node_id``. Waits until the store can be reached."""
+
+    async def close(self) -> None:
+        """Close the connections; later calls raise ``Unavailable``."""
+
+    async def ping(self) -> None:
+        """Raise ``Unavailable`` unless the store answers."""
+
+
+class StoreTimes(Protocol):
+    """The settings that a store needs, in seconds and counts."""
+
+    recovery_window_s: float
+    handshake_s: float
+    record_ttl_s: float
+    tombstone_ttl_s: float
+    node_lease_s: float
+    mailbox_entries: int
+    room_entries: int
+    handover_ttl_s: float
+
+
+def mailbox(session_id: str) -> str:
+    """The name of a session's own channel."""
+    return f"session:{session_id}"
+
+
+def room(room_id: str) -> str:
+    """The name of a room's channel."""
+    return f"room:{room_id}"
