@@ -1,0 +1,1 @@
+"""One suite of the stores' promises, run on every implementation."""
