@@ -1,0 +1,1 @@
+"""The components in an in-process router."""

@@ -1,0 +1,1 @@
+"""Real Crossbar processes, real Redis, real HAProxy."""

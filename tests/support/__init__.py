@@ -1,0 +1,1 @@
+"""What tests need to start real things and to wait for conditions."""

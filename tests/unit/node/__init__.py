@@ -1,0 +1,1 @@
+"""The node's own personality and the private Crossbar attributes that it touches."""

@@ -1,0 +1,1 @@
+"""The URIs, the refusals and the shapes of messages."""

@@ -1,0 +1,1 @@
+"""One use case each, on the memory store and a fake clock."""

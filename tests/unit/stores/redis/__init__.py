@@ -1,0 +1,1 @@
+"""The Redis store's own: scripts, connection, pipelining."""
