@@ -57,6 +57,7 @@ CLOSE_ENDED: Final[str] = "sig.close.ended"
 CLOSE_KICKED: Final[str] = "sig.close.kicked"
 CLOSE_SLOW_READER: Final[str] = "sig.close.slow_reader"
 CLOSE_NOT_READY: Final[str] = "sig.close.not_ready"
+CLOSE_STALE: Final[str] = "sig.close.stale"
 
 # ---- Errors: one class for each in errors.py ---------------------------------------------------
 

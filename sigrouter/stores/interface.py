@@ -21,18 +21,11 @@ from typing import Any, Literal, Protocol
 from attrs import frozen
 
 from sigrouter.protocol.errors import MailboxFull, NotFound, NotPaired, OutOfOrder, Recovery, SigrouterError, Superseded
+from sigrouter.protocol.messages import Position as Position
 
 Role = Literal["client", "worker", "service", "admin"]
 SessionState = Literal["new", "connected", "away", "ended"]
 NodeState = Literal["starting", "ready", "draining"]
-
-
-@frozen
-class Position:
-    """How far a reader has read a channel: entries up to and including ``seq`` of the log named ``epoch``."""
-
-    epoch: str
-    seq: int
 
 
 @frozen
