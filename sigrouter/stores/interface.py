@@ -280,7 +280,8 @@ class Sessions(Protocol):
         """Make the connection the session's one, if it holds the newest claim; read its backlog in the same step.
 
         Tells the node of the older connection (``on_superseded``) and the nodes of the peers (``on_peer_ready``).
-        Repeating it with the same generation answers anew.
+        Repeating it with the same generation answers anew. The record's ``handover_id`` is cleared: the move is over
+        (``previous`` still shows it).
         """
 
     async def keepalive(self, node_id: str, sessions: Sequence[tuple[str, int]]) -> tuple[str, ...]:
