@@ -40,6 +40,7 @@ ADMIN_HANDOVERS: Final[str] = "sig.admin.handovers"
 # ---- What the node calls itself (never open to peers) ------------------------------------------
 
 AUTHENTICATE: Final[str] = "sig.internal.authenticate"
+AUTHENTICATE_ADMIN: Final[str] = "sig.internal.authenticate_admin"
 
 # ---- Events: subscribe once to the prefix, or to the single topics that you want ---------------
 
