@@ -1,7 +1,7 @@
 """Every setting with its default and unit: one frozen class for each section of the TOML file.
 
 The environment variable of a setting is ``SIGROUTER_<SECTION>_<NAME>``; the short names that operators know (``PORT``,
-``HOST``, ``REDIS_HOST``, ``POD_NAME`` ...) are in :mod:`sigrouter.settings.load`.
+``HOST``, ``REDIS_HOST``, ``POD_NAME`` ...) are in :mod:`sigrouter.settings.catalogue`.
 """
 
 from attrs import field, frozen
@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 @frozen
 class NodeSettings:
-    """Who this node is and where it listens. An empty ``node_id`` or ``stack`` is filled in at load."""
+    """Who this node is and where it listens. An empty ``node_id`` becomes the host's name at load."""
 
     node_id: str = ""
     stack: str = "default"
@@ -25,7 +25,7 @@ class NodeSettings:
 
 @frozen
 class StoreSettings:
-    """``kind``: ``memory`` (one node) or ``redis``. Empty: redis when a Redis host or URL is set, else memory."""
+    """``kind``: ``memory`` (one node) or ``redis``. Empty: redis when a Redis host is set, else memory."""
 
     kind: str = ""
     redis_host: str = ""
