@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final, Literal
 
-from attrs import fields, frozen
+from attrs import AttrsInstance, fields, frozen, has
 
 from sigrouter.settings.model import Settings
 
@@ -39,11 +39,24 @@ SHORT_NAMES: Final[Mapping[str, str]] = {
 }
 """The names that operators and platforms use anyway. The long name wins over a short one."""
 
+FILE_VARIABLES: Final[Mapping[str, str]] = {
+    "REDIS_PASSWORD_FILE": "REDIS_PASSWORD",
+    "RECOVERY_SECRETS_FILE": "RECOVERY_SECRETS",
+}
+"""Variables that name a file with the value of another one, as Docker and Kubernetes mount secrets."""
+
 _KINDS: Final[Mapping[object, Kind]] = {str: "text", int: "whole", float: "number", tuple[str, ...]: "texts"}
 _SERVICE_LINK_NAME: Final = re.compile(
     r".*_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
 _SERVICE_LINK_VALUE: Final = re.compile(r"(tcp|udp|sctp)://.*", re.DOTALL)
+
+MODELS: Final[Mapping[str, type[AttrsInstance]]] = {
+    section.name: section.type
+    for section in fields(Settings)
+    if section.type and has(section.type)  # ``development`` is no section: it follows from the others.
+}
+"""The class of each section."""
 
 
 @frozen
@@ -73,19 +86,19 @@ class Setting:
 
 
 def _settings() -> tuple[Setting, ...]:
-    found = []
-    for section in fields(Settings):
-        if section.type is bool:
-            continue  # ``development`` follows from the others; nobody sets it.
-        for one in fields(section.type):
-            found.append(Setting(section.name, one.name, _KINDS[one.type], one.default, secret=not one.repr))
-    return tuple(found)
+    return tuple(
+        Setting(section, one.name, _KINDS[one.type], one.default, secret=not one.repr)
+        for section, model in MODELS.items()
+        for one in fields(model)
+    )
 
 
 SETTINGS: Final = _settings()
-SECTIONS: Final = tuple(dict.fromkeys(setting.section for setting in SETTINGS))
+SECTIONS: Final = tuple(MODELS)
 BY_KEY: Final[Mapping[str, Setting]] = {setting.key: setting for setting in SETTINGS}
-VARIABLES: Final = frozenset({CONFIG_VARIABLE, *SHORT_NAMES, *(setting.variable for setting in SETTINGS)})
+VARIABLES: Final = frozenset(
+    {CONFIG_VARIABLE, *SHORT_NAMES, *FILE_VARIABLES, *(setting.variable for setting in SETTINGS)}
+)
 
 
 def nearest(name: str, known: tuple[str, ...]) -> str:

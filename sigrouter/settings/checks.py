@@ -95,7 +95,7 @@ def is_loopback(host: str) -> bool:
 
 def between(values: Values, describe: Describe) -> Iterator[str]:
     """Sentences on what does not hold between settings. ``values`` lacks those that are wrong by themselves: a check
-    that needs one of them is left out, since its answer would mislead. ``describe`` names a key with value and source."""
+    that needs one of them is left out, since its answer would mislead. ``describe``: a key with value and source."""
     for smaller, greater, why in LESS:
         if _known(values, smaller, greater) and not values[smaller] < values[greater]:  # type: ignore[operator]  # numbers
             yield f"{describe(smaller)} must be less than {describe(greater)}: {why}"
@@ -123,7 +123,9 @@ def _keys(values: Values, describe: Describe) -> Iterator[str]:
         return
     if values["auth.keys"] or values["auth.jwks"]:
         if values.get("recovery.secrets") == ():
-            shared = "the nodes must share them" if values.get("store.kind") == "redis" else "only they survive a restart"
+            shared = (
+                "the nodes must share them" if values.get("store.kind") == "redis" else "only they survive a restart"
+            )
             yield (
                 f"{describe('recovery.secrets')} must be set when JWT keys are ({BY_KEY['recovery.secrets'].variable} "
                 f"or RECOVERY_SECRETS, as kid=secret): {shared}"
@@ -133,6 +135,7 @@ def _keys(values: Values, describe: Describe) -> Iterator[str]:
         host = values.get(key)
         if isinstance(host, str) and not is_loopback(host):
             yield (
-                f"{describe(key)} must be loopback (127.0.0.1, ::1 or localhost) as long as no JWT keys are given: with "
-                "keys that it made itself the node listens nowhere else; give JWT_PUBLIC_KEY_FILE, JWT_KEYS or JWT_JWKS_FILE"
+                f"{describe(key)} must be loopback (127.0.0.1, ::1 or localhost) as long as no JWT keys are given: "
+                "with keys that it made itself the node listens nowhere else; "
+                "give JWT_PUBLIC_KEY_FILE, JWT_KEYS or JWT_JWKS_FILE"
             )

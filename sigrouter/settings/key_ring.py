@@ -17,7 +17,7 @@ def key_file(entry: str) -> tuple[str, str]:
 
 
 def named_secret(entry: str) -> tuple[str, str]:
-    """``(kid, secret)`` of ``kid=secret``. Without the sign, or with one side empty, a ``ValueError`` that tells nothing."""
+    """``(kid, secret)`` of ``kid=secret``. Any other form is a ``ValueError`` that tells nothing."""
     kid, separator, secret = entry.partition("=")
     if not separator or not KID.fullmatch(kid) or not secret:
         raise ValueError("not of the form kid=secret")

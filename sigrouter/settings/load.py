@@ -11,7 +11,16 @@ from typing import Any
 
 from attrs import define, field, fields, frozen
 
-from sigrouter.settings.catalogue import BY_KEY, SECTIONS, SETTINGS, Setting, is_service_link, nearest, unknown_variables
+from sigrouter.settings.catalogue import (
+    BY_KEY,
+    MODELS,
+    SECTIONS,
+    SETTINGS,
+    Setting,
+    is_service_link,
+    nearest,
+    unknown_variables,
+)
 from sigrouter.settings.checks import between, problem_of
 from sigrouter.settings.convert import Value, from_toml, from_variable
 from sigrouter.settings.model import Settings
@@ -147,10 +156,8 @@ def _shortened(raw: object) -> str:
 
 
 def _settings(values: Mapping[str, Value]) -> Settings:
-    sections: dict[str, Any] = {}
-    for section in fields(Settings):
-        if section.name in SECTIONS:
-            sections[section.name] = section.type(**{
-                one.name: values[f"{section.name}.{one.name}"] for one in fields(section.type)
-            })
+    sections: dict[str, Any] = {
+        section: model(**{one.name: values[f"{section}.{one.name}"] for one in fields(model)})
+        for section, model in MODELS.items()
+    }
     return Settings(**sections, development=not (values["auth.keys"] or values["auth.jwks"]))
