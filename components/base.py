@@ -1,0 +1,95 @@
+"""What all components share: registration, the boundary where errors become answers, and leaving only after the drain."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import CallDetails, RegisterOptions, SessionDetails
+from twisted.internet.defer import Deferred
+
+from sigrouter import wiring
+from sigrouter.protocol import errors
+from sigrouter.services.connections import Connection
+
+type_Handler = Callable[[Connection, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def refused(refusal: errors.SigrouterError) -> ApplicationError:
+    """A refusal as WAMP carries it: URI, message, details."""
+    return ApplicationError(refusal.uri, refusal.message, **refusal.details())
+
+
+class PodComponent(ApplicationSession):
+    """A component of the pod that all components of this process share."""
+
+    pod: "wiring.Pod"
+
+    async def onJoin(self, details: SessionDetails) -> None:  # noqa: ARG002, N802 - Autobahn's name and shape
+        """Take the process's pod and register."""
+        self.pod = wiring.pod()
+        for uri, procedure in self.procedures().items():
+            await self.register(procedure, uri, options=RegisterOptions(details_arg="details"))
+        await self.joined()
+
+    def procedures(self) -> Mapping[str, Callable[..., Awaitable[Any]]]:
+        """What this component answers: URI to procedure."""
+        return NOTHING
+
+    async def joined(self) -> None:
+        """More to do once registered."""
+
+    def leave(self, reason: str | None = None, message: str | None = None) -> Deferred[None]:
+        """Stay joined until the pod has drained: procedures and events must work to the last moment."""
+        return Deferred.fromCoroutine(self._leave_after_drain(reason, message))
+
+    async def _leave_after_drain(self, reason: str | None, message: str | None) -> None:
+        try:
+            await self.pod.shutdown()
+        except Exception:  # Leaving must not fail: the process is about to end.
+            self.log.failure("the drain failed")
+        super().leave(reason, message)
+
+    def for_session(self, handler: type_Handler, *, ready: bool = True) -> Callable[..., Awaitable[Any]]:
+        """A procedure for sessions: ``handler(connection, arguments)``, behind rate limit and error boundary."""
+        connections, now = self.pod.connections, self.pod.now
+
+        async def procedure(*args: Any, details: CallDetails, **kwargs: Any) -> Mapping[str, Any]:
+            try:
+                connection = connections.get(details.caller)
+                if connection is None:
+                    raise errors.Forbidden("This connection has no session")
+                wait = connection.calls.take(1, now())
+                if wait:
+                    raise errors.RateLimited(retry_after_s=round(wait, 3))
+                if args:
+                    raise errors.Invalid("Arguments are keyword arguments", field="args")
+                if ready and not connection.ready:
+                    raise errors.NotReady()
+                return await handler(connection, kwargs)
+            except errors.SigrouterError as refusal:
+                raise refused(refusal) from None
+            except Exception as bug:
+                raise self._internal(bug) from None
+
+        return procedure
+
+    def for_operator(self, handler: Callable[[Mapping[str, Any]], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """A procedure for operators: ``handler(arguments)``, behind the same boundary."""
+
+        async def procedure(*args: Any, details: CallDetails, **kwargs: Any) -> Any:  # noqa: ARG001 - WAMP's shape
+            try:
+                if args:
+                    raise errors.Invalid("Arguments are keyword arguments", field="args")
+                return await handler(kwargs)
+            except errors.SigrouterError as refusal:
+                raise refused(refusal) from None
+            except Exception as bug:
+                raise self._internal(bug) from None
+
+        return procedure
+
+    def _internal(self, bug: Exception) -> ApplicationError:
+        self.log.failure("a procedure failed: {bug!r}", bug=type(bug).__name__)
+        return refused(errors.Internal())

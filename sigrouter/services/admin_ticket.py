@@ -1,0 +1,33 @@
+"""A secret in a file that only this node's user can read: whoever can read it may operate the node."""
+
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from attrs import define, field
+
+FILE_NAME = "admin.ticket"
+
+
+@define
+class AdminTicket:
+    """Made anew at each start of the node, gone with it; the operator's commands on the same machine read it."""
+
+    _secret: str = field(repr=False)
+
+    @classmethod
+    def write(cls, state_dir: Path) -> "AdminTicket":
+        """Make a ticket and leave it in ``state_dir`` with mode 0600, replacing the last one in one step."""
+        secret = secrets.token_urlsafe(32)
+        state_dir.mkdir(parents=True, exist_ok=True)
+        temporary = state_dir / f".{FILE_NAME}.{os.getpid()}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secret)
+        temporary.replace(state_dir / FILE_NAME)
+        return cls(secret)
+
+    def matches(self, ticket: str) -> bool:
+        """Compared in constant time."""
+        return hmac.compare_digest(self._secret.encode(), ticket.encode())

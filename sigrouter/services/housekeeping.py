@@ -1,0 +1,138 @@
+"""What a node does from time to time: renews its lease, keeps its sessions alive, sweeps, and looks after slow readers."""
+
+from collections.abc import Awaitable, Callable
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from sigrouter.protocol import uris
+from sigrouter.protocol.errors import SigrouterError
+from sigrouter.services.cluster import Cluster
+from sigrouter.services.connections import Connections
+from sigrouter.services.delivery import Delivery
+from sigrouter.services.sessions import Sessions
+from sigrouter.services.steps import StepRecorder
+from sigrouter.settings import Settings
+from sigrouter.stores.interface import NodeRecord, NodeState, Store
+
+READERS_S = 1.0
+LEASES_PER_RENEWAL = 3
+
+
+@define(eq=False)
+class Housekeeping:
+    """``state`` tells what the lease says of this node; each duty has its own period and none holds up another."""
+
+    log = Logger()
+
+    _settings: Settings
+    _store: Store
+    _connections: Connections
+    _delivery: Delivery
+    _sessions: Sessions
+    _cluster: Cluster
+    _steps: StepRecorder
+    _clock: IReactorTime
+    _state: Callable[[], NodeState]
+    _started_at: float
+    slow_readers: int = 0
+    _loops: list[LoopingCall] = field(factory=list)
+    _no_expiry_before: float = 0.0
+    _queued: dict[str, int] = field(factory=dict)
+
+    def start(self) -> None:
+        """Begin all duties; the first round is at once."""
+        session = self._settings.session
+        for duty, period in (
+            (self.renew_lease, self._settings.store.node_lease_s / LEASES_PER_RENEWAL),
+            (self.keep_alive, session.keepalive_s),
+            (self.sweep, session.sweep_s),
+            (self.watch_readers, READERS_S),
+        ):
+            loop = LoopingCall(self._guarded, duty)
+            loop.clock = self._clock
+            loop.start(period)
+            self._loops.append(loop)
+
+    def stop(self) -> None:
+        """End all duties."""
+        for loop in self._loops:
+            if loop.running:
+                loop.stop()
+        self._loops.clear()
+
+    def store_was_away(self) -> None:
+        """After an outage nobody has kept anything alive: expire nothing before every node had its turn again."""
+        self._no_expiry_before = self._clock.seconds() + 2 * self._settings.session.keepalive_s
+
+    async def renew_lease(self) -> None:
+        """Tell the others that this node lives, and in which state; learn the same of them."""
+        await self._store.lease(
+            NodeRecord(
+                node_id=self._settings.node.node_id,
+                stack=self._settings.node.stack,
+                state=self._state(),
+                url=self._settings.node.url,
+                sessions=len(self._connections),
+                started_at=self._started_at,
+                lease_until=0.0,
+            )
+        )
+        await self._cluster.refresh()
+
+    async def keep_alive(self) -> None:
+        """Push out the expiry of the local sessions; a connection whose session the store does not know must resume."""
+        local = [(c.session_id, c.generation) for c in self._connections if c.ready]
+        if not local:
+            return
+        gone = set(await self._store.keepalive(self._settings.node.node_id, local))
+        for connection in self._connections:
+            if connection.session_id in gone and connection.ready:
+                self._delivery.outlet.close(connection.connection_id, uris.CLOSE_STALE)
+
+    async def sweep(self) -> None:
+        """End what is over, pair who waits, and tell the waiting clients of this node where they stand."""
+        await self._sessions.report_unreported()
+        await self._steps.flush()
+        if self._clock.seconds() >= self._no_expiry_before:
+            for session_id in await self._store.expire():
+                self.log.info("session expired", sessionId=session_id, nodeId=self._settings.node.node_id)
+        await self._store.match()
+        await self._tell_queue()
+
+    async def _tell_queue(self) -> None:
+        queued: dict[str, int] = {}
+        for position, session_id in enumerate(await self._store.queue(), start=1):
+            if self._connections.current(session_id) is None:
+                continue
+            queued[session_id] = position
+            if self._queued.get(session_id) != position:
+                self._delivery.notice(session_id, "queue", {"position": position})
+        self._queued = queued
+
+    async def watch_readers(self) -> None:
+        """Cut off whoever does not read (it may resume), and whoever never became ready."""
+        now, outlet = self._clock.seconds(), self._delivery.outlet
+        for connection in self._connections:
+            if outlet.unsent_bytes(connection.connection_id) > self._settings.limits.unsent_bytes:
+                self.slow_readers += 1
+                self.log.warn(
+                    "slow reader cut off", sessionId=connection.session_id, nodeId=self._settings.node.node_id
+                )
+                outlet.close(connection.connection_id, uris.CLOSE_SLOW_READER)
+            elif not connection.ready and now - connection.joined_at > self._settings.session.handshake_s:
+                outlet.close(connection.connection_id, uris.CLOSE_NOT_READY)
+
+    def _guarded(self, duty: Callable[[], Awaitable[None]]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._survive(duty))
+
+    async def _survive(self, duty: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await duty()
+        except SigrouterError:
+            pass  # The store is away; it logs that itself, and the next round comes.
+        except Exception:  # A duty must not end because one round of it failed.
+            self.log.failure("a duty of the node failed", nodeId=self._settings.node.node_id)

@@ -1,0 +1,208 @@
+"""The pod: everything of one node put together, and its life from start to the end of its drain."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from sigrouter.protocol import uris
+from sigrouter.protocol.errors import SigrouterError
+from sigrouter.protocol.messages import Position
+from sigrouter.services.admin_ticket import AdminTicket
+from sigrouter.services.admission import Admissions
+from sigrouter.services.authentication import JwtVerifier
+from sigrouter.services.background import Background
+from sigrouter.services.cluster import Cluster
+from sigrouter.services.connections import Connection, Connections
+from sigrouter.services.delivery import Delivery
+from sigrouter.services.drain import DrainService
+from sigrouter.services.housekeeping import Housekeeping
+from sigrouter.services.messaging import Messaging
+from sigrouter.services.outlet import Outlet
+from sigrouter.services.pairing import Pairing
+from sigrouter.services.sessions import Sessions
+from sigrouter.services.steps import StepRecorder
+from sigrouter.settings import Settings
+from sigrouter.stores.interface import Entry, NodeState, Store
+
+Life = Literal["starting", "serving", "stopping", "stopped"]
+
+
+@define(eq=False)
+class Pod:
+    """What the components of one process share. It is also the store's listener and passes on what it hears."""
+
+    log = Logger()
+
+    settings: Settings
+    store: Store
+    clock: IReactorTime
+    verifier: JwtVerifier
+    admin_ticket: AdminTicket
+    background: Background
+    connections: Connections
+    cluster: Cluster
+    delivery: Delivery
+    steps: StepRecorder
+    sessions: Sessions
+    messaging: Messaging
+    pairing: Pairing
+    admissions: Admissions
+    drain: DrainService
+    housekeeping: Housekeeping
+    budget_s: Callable[[], float]
+    refusals: dict[str, int] = field(factory=dict)
+    _life: Life = "starting"
+    _stopped: Deferred[None] | None = None
+    _waiting: list[Deferred[None]] = field(factory=list)
+
+    @property
+    def now(self) -> Callable[[], float]:
+        """The clock, in seconds."""
+        return self.clock.seconds
+
+    # ---- life ------------------------------------------------------------------------------------
+
+    def start(self, outlet: Outlet) -> None:
+        """Begin to serve: connect the store in the background, so that health is answered meanwhile."""
+        self.delivery.outlet = outlet
+        self.background.start(self._open())
+
+    async def _open(self) -> None:
+        await self.store.open(self.settings.node.node_id, self)
+        if self._life == "starting":
+            self._life = "serving"
+        self.housekeeping.start()
+
+    def shutdown(self) -> Deferred[None]:
+        """Drain, leave the cluster, close the store; however often it is asked for, it happens once."""
+        if self._stopped is None:
+            self._stopped = Deferred.fromCoroutine(self._shutdown())
+            self._stopped.addBoth(self._tell_waiting)
+        waiting: Deferred[None] = Deferred()
+        if self._life == "stopped":
+            waiting.callback(None)
+        else:
+            self._waiting.append(waiting)
+        return waiting
+
+    def _tell_waiting(self, result: object) -> None:
+        self._life = "stopped"
+        for waiting in self._waiting:
+            waiting.callback(None)
+        self._waiting.clear()
+
+    async def _shutdown(self) -> None:
+        was, self._life = self._life, "stopping"
+        try:
+            if was == "serving":
+                report = await self.drain.drain("shutdown", self.budget_s())
+                self.log.info("drained", nodeId=self.settings.node.node_id, report=str(report))
+            self.housekeeping.stop()
+            await self.background.settle()
+            if self.store.available:
+                await self.steps.flush()
+                await self.store.release_node(self.settings.node.node_id)
+        except SigrouterError:
+            self.log.warn("the store was away at the end; the lease runs out by itself", nodeId=self.node_id)
+        except Exception:  # Whatever it is, the process must end, and its sessions are resumable.
+            self.log.failure("the shutdown failed", nodeId=self.node_id)
+        finally:
+            await self.store.close()
+
+    async def begin_drain(self, reason: str) -> Mapping[str, Any]:
+        """Start a drain without waiting for its end; the node goes on living, empty, until it is told to stop."""
+        self.background.start(self._drain(reason))
+        return {"handover_id": self.drain.handover_id, "state": self.drain.phase}
+
+    async def _drain(self, reason: str) -> None:
+        await self.drain.drain(reason, self.settings.drain.budget_s)
+
+    async def undrain(self) -> bool:
+        """Take sessions again."""
+        return self.drain.undrain()
+
+    async def announce_state(self) -> None:
+        """Tell the others at once that this node's state has changed."""
+        await self.housekeeping.renew_lease()
+
+    # ---- health ----------------------------------------------------------------------------------
+
+    @property
+    def node_id(self) -> str:
+        """This node's name."""
+        return self.settings.node.node_id
+
+    def state(self) -> NodeState:
+        """What the lease says."""
+        if self._life == "stopping" or self.drain.draining:
+            return "draining"
+        return "ready" if self._life == "serving" else "starting"
+
+    def health(self) -> Mapping[str, Any]:
+        """``/health``: it answers, so it lives."""
+        return {"status": "ok", "nodeId": self.node_id}
+
+    def not_ready(self) -> tuple[str, ...]:
+        """Why this node should get no new connections; empty when it should."""
+        reasons = []
+        if self._life == "starting":
+            reasons.append("starting")
+        if self.state() == "draining":
+            reasons.append("draining")
+        if not self.store.available:
+            reasons.append("store unavailable")
+        return tuple(reasons)
+
+    def refused(self, refusal: SigrouterError) -> None:
+        """Count a refused connection by its error."""
+        self.refusals[refusal.uri] = self.refusals.get(refusal.uri, 0) + 1
+
+    # ---- the store's listener --------------------------------------------------------------------
+
+    def on_entry(self, channel: str, position: Position, entry: Entry) -> None:
+        """To the connection it is for."""
+        self.delivery.on_entry(channel, position, entry)
+
+    def on_notice(self, session_id: str, kind: str, payload: Any) -> None:
+        """To the connection it is for."""
+        self.delivery.notice(session_id, kind, payload)
+
+    def on_superseded(self, session_id: str, generation: int, node_id: str) -> None:
+        """A newer connection has the session: older ones here are over."""
+        for connection in self.connections.of_session(session_id):
+            if connection.generation < generation:
+                self.delivery.outlet.close(connection.connection_id, uris.CLOSE_SUPERSEDED)
+        self.drain.on_superseded(session_id, generation, node_id)
+
+    def on_peer_ready(self, session_id: str, peer_session_id: str, peer_node_id: str) -> None:
+        """The drain waits for this."""
+        self.drain.on_peer_ready(session_id, peer_session_id, peer_node_id)
+
+    def on_ended(self, session_id: str, reason: str) -> None:
+        """The session is over: so are its connections."""
+        uri = uris.CLOSE_KICKED if reason == "kicked" else uris.CLOSE_ENDED
+        for connection in self.connections.of_session(session_id):
+            self.delivery.outlet.close(connection.connection_id, uri)
+        self.drain.on_ended(session_id)
+
+    def on_nodes_changed(self) -> None:
+        """Read the node list again, then let the drain look at it."""
+        self.background.start(self._nodes_changed())
+
+    async def _nodes_changed(self) -> None:
+        await self.cluster.refresh()
+        self.drain.on_nodes_changed()
+
+    def on_interrupted(self) -> None:
+        """The store is back: nothing expires too early, and nobody stays behind his log."""
+        self.housekeeping.store_was_away()
+        self.delivery.catch_up_all()
+        self.on_nodes_changed()
+
+    def connection_lost(self, connection: Connection) -> None:
+        """A confirmed connection of this node is gone."""
+        self.drain.on_connection_lost(connection.session_id)
