@@ -1,1 +1,1 @@
-"""media"""
+"""The media service behind one interface."""
