@@ -45,7 +45,7 @@ class Log:
         return True
 
     def read(self, after: Position | None, limit: int) -> Backlog:
-        """Up to ``limit`` entries after a position; from the oldest if nothing was read yet: ``None`` or ``("", 0)``."""
+        """Up to ``limit`` entries after a position; ``None`` and ``("", 0)``, nothing read, give the oldest ones."""
         entries = self.entries
         gone = self.head - len(entries)
         skip = 0

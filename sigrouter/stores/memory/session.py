@@ -18,7 +18,7 @@ class Offer:
 
 @define(eq=False)
 class Session:
-    """The live state. ``acknowledges``: its reader acks, so its mailbox refuses when full; else it is trimmed unread."""
+    """The live state. ``acknowledges``: the reader acks, so its mailbox refuses when full and is not trimmed unread."""
 
     session_id: str
     user_id: str

@@ -40,7 +40,7 @@ class SessionsPart(BondPart):
         if isinstance(session, SigrouterError):
             return session
         # The confirmed generation may repeat its call while a newer claim is on its way: it still has the session.
-        if confirm.generation not in (session.claimed, session.generation):
+        if confirm.generation < 1 or confirm.generation not in (session.claimed, session.generation):
             return Superseded()
         previous = session.record()
         self._take_over(backend, session, confirm)

@@ -1,0 +1,32 @@
+"""The implementations that the contract suite runs on."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract.case import CaseTimes, StoreCase
+from tests.contract.memory_case import MemoryCase
+
+CASES: list[type[StoreCase]] = [MemoryCase]
+try:
+    from tests.contract.redis_case import RedisCase
+except ImportError:
+    pass
+else:
+    CASES.append(RedisCase)
+
+
+@pytest.fixture(params=CASES)
+def case_type(request: pytest.FixtureRequest) -> type[StoreCase]:
+    """An implementation's case, not yet made."""
+    chosen: type[StoreCase] = request.param
+    return chosen
+
+
+@pytest.fixture
+def case(case_type: type[StoreCase]) -> Iterator[StoreCase]:
+    """A fresh, open case."""
+    case = case_type(CaseTimes())
+    case.run(case.open())
+    yield case
+    case.run(case.close())
