@@ -153,12 +153,16 @@ class CrossbarPeer(Peer):
 
     def __init__(self, url: str, pair: int, way: str) -> None:
         super().__init__(url)
-        roles = {"publisher": {}, "subscriber": {}}
+        roles: dict[str, dict[str, Any]] = {"publisher": {}, "subscriber": {}}
         self.say(HELLO, uris.REALM, {"roles": roles, "authmethods": ["anonymous"]})
         self.hear(WELCOME)
         other = "worker" if way == "client" else "client"
         self.subscribe(f"{BENCH_TOPIC}{pair}.{way}", "exact")
-        self._head = b'{"acknowledge":true},"%s%d.%s",[],{"payload":{"text":"' % (BENCH_TOPIC.encode(), pair, other.encode())
+        self._head = b'{"acknowledge":true},"%s%d.%s",[],{"payload":{"text":"' % (
+            BENCH_TOPIC.encode(),
+            pair,
+            other.encode(),
+        )
 
     def _relay(self, text: bytes) -> bytes:
         return b'[16,%d,%s%s"}}]' % (self._request, self._head, text)

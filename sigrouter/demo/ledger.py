@@ -1,6 +1,6 @@
 """A ledger of numbered messages that finds what was lost, doubled, out of order or given to the wrong receiver.
 
-It knows nothing of the server: it is told what an end of a pair offered, which answer it got, and what the ends received.
+It knows nothing of the server: it is told what an end of a pair offered, which answer it got, and what was received.
 Every pair has two streams, one for each way, and each counts its own messages from 1. Times are seconds of one
 monotonic clock; spreads are in milliseconds. Used by the demo and by the tests of the handover.
 """
@@ -33,8 +33,8 @@ class LedgerReport:
 
     ``lost``: acknowledged to the sender and never delivered. ``doubled``: delivered again. ``disordered``: delivered
     after a later one of its stream. ``misdelivered``: to an end that is not the pair's. ``invented``: never sent.
-    ``unanswered``: neither acknowledged nor refused. ``delay``: from the sender's call to the delivery. ``answer``: from
-    the call to the acknowledgement. ``gap``: between two deliveries of one pair, whichever way. ``worst_gap``: the
+    ``unanswered``: neither acknowledged nor refused. ``delay``: from the sender's call to the delivery. ``answer``:
+    from the call to the acknowledgement. ``gap``: between two deliveries of one pair, whichever way. ``worst_gap``: the
     greatest gap of each pair, so that one bad pair cannot hide behind the many good gaps of the others.
     """
 
@@ -58,8 +58,8 @@ class LedgerReport:
     @property
     def faultless(self) -> bool:
         """Whether every message that was offered was acknowledged and delivered once, in order, to the right end."""
-        faults = self.lost, self.doubled, self.disordered, self.misdelivered, self.invented, self.unanswered, self.refused
-        return self.offered == self.acknowledged and not any(faults)
+        faults = self.lost + self.doubled + self.disordered + self.misdelivered + self.invented
+        return faults == 0 and self.offered == self.acknowledged
 
     def as_mapping(self) -> dict[str, Any]:
         """The report as a JSON-able mapping, ``faultless`` included."""

@@ -113,7 +113,7 @@ class RedisProcess:
 
     def _launch(self, port: int) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        durability = ["--appendonly", "yes", "--appendfsync", "always"] if self.aof else ["--appendonly", "no"]
+        durability = ["--appendonly", "yes", "--appendfsync", "everysec"] if self.aof else ["--appendonly", "no"]
         self._process = subprocess.Popen(  # noqa: S603 - the path is ours, the arguments are no shell
             [
                 self.executable,

@@ -1,5 +1,6 @@
-"""A server process of our own: started in a directory of its own, waited for, measured, and ended with all its children."""
+"""A server process of our own: started in its own directory, waited for, measured, and ended with all its children."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,10 +13,11 @@ from typing import Final
 
 from attrs import define, field
 
+from sigrouter.settings.catalogue import SHORT_NAMES
+
 POLL_S: Final = 0.05
 STOP_S: Final = 5.0
 OUR_VARIABLES: Final = "SIGROUTER_"
-SHORT_VARIABLES: Final = frozenset({"PORT", "HOST", "REDIS_HOST", "REDIS_PORT", "POD_NAME", "NODE_ID"})
 
 
 class ServerDidNotStart(Exception):
@@ -43,7 +45,7 @@ class ServerProcess:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(OUR_VARIABLES) and name not in SHORT_VARIABLES
+            if not name.startswith(OUR_VARIABLES) and name not in SHORT_NAMES
         }
         # Children inherit the processors, threads too; setting them on a running process would miss both.
         ours = os.sched_getaffinity(0) if self.processors else frozenset[int]()
@@ -68,6 +70,13 @@ class ServerProcess:
     def log_path(self) -> Path:
         """Where the program's output goes."""
         return self.directory / f"{self.name}.log"
+
+    @property
+    def pid(self) -> int:
+        """The program's process id; only while it is started."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -115,14 +124,12 @@ class ServerProcess:
 
     @staticmethod
     def _kill_group(leader: int) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(leader, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
     def cpu_seconds(self) -> float:
         """User and system seconds of the program, its children and theirs, the ended ones included; Linux only."""
-        return cpu_seconds_of(self._process.pid) if self._process is not None else 0.0
+        return cpu_seconds_of(self.pid) if self._process is not None else 0.0
 
     def log_tail(self) -> str:
         """The end of the output."""

@@ -27,7 +27,7 @@ class StubNode:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+            def do_GET(self) -> None:
                 body = name.encode()
                 self.send_response(200 if stub.ready or self.path != "/ready" else 503)
                 self.send_header("Content-Length", str(len(body)))

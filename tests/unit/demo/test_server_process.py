@@ -91,7 +91,9 @@ def test_the_environment_is_this_ones_without_what_sigrouter_reads(
 ) -> None:
     monkeypatch.setenv("SIGROUTER_NODE_PORT", "1")
     monkeypatch.setenv("REDIS_HOST", "elsewhere")
-    code = "import os;print(os.getenv('SIGROUTER_NODE_PORT'),os.getenv('REDIS_HOST'),os.getenv('PORT'),flush=True);input()"
+    code = (
+        "import os;print(os.getenv('SIGROUTER_NODE_PORT'),os.getenv('REDIS_HOST'),os.getenv('PORT'),flush=True);input()"
+    )
     with started(tmp_path, code, variables={"PORT": "4001"}) as process:
         process._process.wait()  # type: ignore[union-attr]  # it was started
         assert first_line_of_ended(process) == "None None 4001"
