@@ -1,1 +1,1 @@
-"""web"""
+"""What the node answers over plain HTTP."""

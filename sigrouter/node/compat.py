@@ -1,0 +1,198 @@
+"""Every private attribute of Crossbar, Autobahn and Twisted that we touch, in one place.
+
+Each function has a test against the installed version. Nothing else in the project may reach below the public API.
+``session`` is always a component embedded in the router worker, once it has joined.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import Deny
+from crossbar.router.auth.anonymous import PendingAuthAnonymous
+from crossbar.router.auth.pending import PendingAuth
+from crossbar.router.auth.ticket import PendingAuthTicket
+from crossbar.router.protocol import WampWebSocketServerFactory
+from crossbar.router.router import Router
+from crossbar.router.session import RouterApplicationSession, RouterSession
+from txaio import get_global_log_level
+
+PERSONALITY_NAME = "sigrouter"
+"""The ``NAME`` of our own personality, by which a worker knows who started it."""
+
+type_of_protocol = Any
+"""A WebSocket protocol instance of Autobahn; its classes are made by mixins and have no useful static type."""
+
+
+# ---- From an embedded component to the router and the worker process -----------------------------
+
+
+def router_of(session: ApplicationSession) -> Any:
+    """The router that a component is embedded in."""
+    return session._transport._router  # noqa: SLF001 - this is the file for it
+
+
+def worker_of(session: ApplicationSession) -> Any:
+    """The ``RouterController`` of this process; ``None`` when the router runs inside a test."""
+    return router_of(session)._factory._worker  # noqa: SLF001 - this is the file for it
+
+
+def started_by_sigrouter(session: ApplicationSession) -> bool:
+    """Whether ``sigrouter start`` runs this node, so that the full drain budget is there before anybody kills us.
+
+    Otherwise it is plain ``crossbar start``, whose controller kills the worker 21 s after SIGTERM.
+    """
+    worker = worker_of(session)
+    return worker is not None and worker.personality.NAME == PERSONALITY_NAME
+
+
+def lost_components(session: ApplicationSession) -> tuple[str, ...]:
+    """The ids of the components that this worker has started but that are not attached to the router (any more).
+
+    Crossbar detaches a component whose ``onJoin`` raises, and then waits for it for ever.
+    """
+    router, worker = router_of(session), worker_of(session)
+    return tuple(name for name, component in worker.components.items() if not router.is_attached(component.session))
+
+
+def is_listening(session: ApplicationSession) -> bool:
+    """Whether the worker has opened a port: Crossbar does so after all components have started."""
+    return bool(worker_of(session).transports)
+
+
+def return_to_launch_directory() -> None:
+    """Leave the node directory, into which Crossbar moves each worker, for the directory that the node was started in.
+
+    A relative path in the settings must mean the same file in the worker, in the controller and in ``sigrouter token``.
+    Only Linux tells; elsewhere paths have to be absolute.
+    """
+    with contextlib.suppress(OSError):
+        os.chdir(Path(f"/proc/{os.getppid()}/cwd").readlink())
+
+
+# ---- From a connection id to its socket -----------------------------------------------------------
+
+
+def transport_of(session: ApplicationSession, connection_id: int) -> type_of_protocol | None:
+    """The WebSocket protocol of a connection; ``None``: it is gone, or it is a component of our own."""
+    router_session = router_of(session)._session_id_to_session.get(connection_id)  # noqa: SLF001 - this is the file for it
+    transport = getattr(router_session, "_transport", None)
+    return None if transport is None or isinstance(transport, RouterApplicationSession) else transport
+
+
+def live_connections(session: ApplicationSession) -> tuple[int, ...]:
+    """The connection ids of all peers that came over a socket."""
+    sessions = router_of(session)._session_id_to_session  # noqa: SLF001 - this is the file for it
+    return tuple(connection_id for connection_id, one in sessions.items() if isinstance(one, RouterSession))
+
+
+def unsent_bytes(protocol: type_of_protocol) -> int:
+    """Bytes handed to Twisted and not yet taken by the kernel: how far a slow reader is behind (requirement: bounded)."""
+    transport = protocol.transport
+    while transport is not None and not hasattr(transport, "dataBuffer"):
+        transport = getattr(transport, "transport", None)  # TLS wraps the socket
+    if transport is None:
+        return 0
+    return len(transport.dataBuffer) - int(transport.offset) + int(transport._tempDataLen)  # noqa: SLF001 - this is the file for it
+
+
+def has_no_delay(protocol: type_of_protocol) -> bool:
+    """Whether TCP_NODELAY is set: without it a small answer may wait 40 ms for an acknowledgement."""
+    return bool(protocol.transport.getTcpNoDelay())
+
+
+def say_goodbye(session: ApplicationSession, connection_id: int, reason: str, message: str | None = None) -> bool:
+    """Send a GOODBYE; whether there was somebody to send it to. A peer may ignore it: follow up with :func:`abort`."""
+    router_session = router_of(session)._session_id_to_session.get(connection_id)  # noqa: SLF001 - this is the file for it
+    if not isinstance(router_session, RouterSession) or router_session._goodbye_sent or not router_session._transport:  # noqa: SLF001 - this is the file for it
+        return False
+    router_session.leave(reason, message)
+    return True
+
+
+def abort(protocol: type_of_protocol) -> None:
+    """Drop the socket now, unsent bytes and all. Harmless on one that is closed."""
+    if protocol.transport is not None:
+        protocol.transport.abortConnection()
+
+
+# ---- Guarding what the worker opens ----------------------------------------------------------------
+
+
+def guard_listeners(worker: Any, check: Callable[[str, Mapping[str, Any]], Sequence[str]]) -> None:
+    """Refuse, in words, to open a transport for which ``check(transport_id, config)`` names problems.
+
+    This holds for each way of starting and each configuration file, since it is the worker that listens.
+    """
+    personality = worker.personality
+    create = personality.create_router_transport
+
+    def create_if_allowed(of_worker: Any, transport_id: str, config: dict[str, Any]) -> Any:
+        problems = check(transport_id, config)
+        if problems:
+            of_worker.log.error("This node refuses to listen: {problems}", problems="; ".join(problems))
+            raise ApplicationError("crossbar.error.invalid_configuration", "; ".join(problems))
+        return create(of_worker, transport_id, config)
+
+    personality.create_router_transport = staticmethod(create_if_allowed)
+
+
+def guard_sockets(worker: Any, opened: Callable[[Any], None], finished: Callable[[Any], None]) -> None:
+    """Have ``opened(protocol)`` called for each new WebSocket, and ``finished(protocol)`` when its WAMP session is over.
+
+    Over means refused (ABORT) or left (GOODBYE): Crossbar keeps such a socket open for ever.
+    """
+
+    class GuardedProtocol(WampWebSocketServerFactory.protocol):  # type: ignore[misc,name-defined]  # Crossbar is untyped
+        def onOpen(self) -> Any:
+            opened(self)
+            return super().onOpen()
+
+    class GuardedSession(worker._router_session_factory.session):  # type: ignore[misc,name-defined]  # noqa: SLF001 - this is the file for it
+        def onHello(self, realm: str, details: Any) -> Any:
+            return _when_denied(super().onHello(realm, details), self._transport, finished)
+
+        def onAuthenticate(self, signature: str, extra: Any) -> Any:
+            return _when_denied(super().onAuthenticate(signature, extra), self._transport, finished)
+
+        def onLeave(self, details: Any) -> None:
+            super().onLeave(details)
+            if self._transport is not None:
+                finished(self._transport)
+
+    WampWebSocketServerFactory.protocol = GuardedProtocol
+    worker._router_session_factory.session = GuardedSession  # noqa: SLF001 - this is the file for it
+
+
+def has_joined(protocol: type_of_protocol) -> bool:
+    """Whether the peer of this WebSocket has a WAMP session right now."""
+    router_session = getattr(protocol, "_session", None)
+    return router_session is not None and router_session._session_id is not None  # noqa: SLF001 - this is the file for it
+
+
+def _when_denied(result: Any, transport: Any, finished: Callable[[Any], None]) -> Any:
+    def look(answer: Any) -> Any:
+        if isinstance(answer, Deny):
+            finished(transport)
+        return answer
+
+    if hasattr(result, "addCallback"):
+        return result.addCallback(look)
+    return look(result)
+
+
+# ---- Quiet logs ------------------------------------------------------------------------------------
+
+
+def quiet_connection_logs() -> None:
+    """At info, silence the lines that Crossbar writes for each connection; one holds the whole ``authextra``.
+
+    At debug they stay: whoever asks for debug wants them (cleaned by :mod:`sigrouter.node.log_filter` all the same).
+    """
+    if get_global_log_level() == "info":
+        for noisy in (Router, RouterSession, PendingAuth, PendingAuthAnonymous, PendingAuthTicket, WampWebSocketServerFactory.protocol):
+            noisy.log.set_log_level("warn", keep=True)

@@ -1,0 +1,38 @@
+"""Takes tokens out of whatever is about to be logged, by anyone, at any level.
+
+Crossbar logs each session's ``authextra`` at info, HTTP headers with their cookies at debug and whole WAMP messages at
+trace. Asking every line to behave cannot work, so the text is cleaned at the one place that all lines pass.
+"""
+
+import re
+from typing import Final
+
+REDACTED: Final = "[redacted]"
+
+_SECRET_NAMES: Final = (
+    "recovery_token|access_token|refresh_token|id_token|token|ticket|jwt|signature|password|passwd|secret|secrets|redis_password"
+)
+_HEADERS: Final = re.compile(r"""\b((?:set-)?cookie|(?:proxy-)?authorization)(["']?\s*[:=]\s*(?:\[?b?["'])?)[^\r\n"'\\]+""", re.I)
+_NAMED: Final = re.compile(
+    rf"""\b((?:{_SECRET_NAMES})["']?\s*[:=]\s*)(b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|(?!None\b|\{{)[^\s,;&)}}\]"']+)""", re.I
+)
+_JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*")
+_SIGNED: Final = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}(?![A-Za-z0-9_])")
+_OCTETS: Final = re.compile(r"(?:[0-9a-fA-F]{2}){80,}")
+
+
+def redact(text: str) -> str:
+    """``text`` without JWTs, recovery tokens, tickets, cookies, passwords and raw octets.
+
+    What is named like a secret goes, and so does what looks like one, whatever it is called.
+    """
+    text = _HEADERS.sub(rf"\1\2{REDACTED}", text)
+    text = _NAMED.sub(rf"\1{REDACTED}", text)
+    text = _JWT.sub(REDACTED, text)
+    text = _SIGNED.sub(REDACTED, text)
+    return _OCTETS.sub(REDACTED, text)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a structured log field of this name must not show its value."""
+    return re.fullmatch(rf"(?:{_SECRET_NAMES}|cookie|authorization|authextra)", name, re.I) is not None

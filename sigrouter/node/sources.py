@@ -1,0 +1,9 @@
+"""Where the processes of a node get their settings from: the same file and environment in the controller and the worker."""
+
+from sigrouter.commands import settings_source
+from sigrouter.settings.model import Settings
+
+
+def read_settings() -> Settings:
+    """The settings of this process. Raises :class:`~sigrouter.settings.problems.SettingsError` with all problems."""
+    return settings_source.read_settings()
