@@ -412,16 +412,39 @@ class Store(Sessions, Channels, Pairs, Nodes, Handovers, Protocol):
 
 
 class StoreTimes(Protocol):
-    """The settings that a store needs, in seconds and counts."""
+    """The settings that a store needs, in seconds and counts (read only, so that frozen settings fit)."""
 
-    recovery_window_s: float
-    handshake_s: float
-    record_ttl_s: float
-    tombstone_ttl_s: float
-    node_lease_s: float
-    mailbox_entries: int
-    room_entries: int
-    handover_ttl_s: float
+    @property
+    def recovery_window_s(self) -> float:
+        """How long a session that is away can be resumed."""
+
+    @property
+    def handshake_s(self) -> float:
+        """How long a new session may wait for its first ``confirm``."""
+
+    @property
+    def record_ttl_s(self) -> float:
+        """How long anything may stay that nobody touches, whatever else failed."""
+
+    @property
+    def tombstone_ttl_s(self) -> float:
+        """How long the record of an ended session stays: as long as a token of it could live."""
+
+    @property
+    def node_lease_s(self) -> float:
+        """How long a node lives without renewing its lease."""
+
+    @property
+    def mailbox_entries(self) -> int:
+        """How many unread entries a mailbox holds."""
+
+    @property
+    def room_entries(self) -> int:
+        """How many entries a room's log keeps."""
+
+    @property
+    def handover_ttl_s(self) -> float:
+        """How long a handover's report stays after its last step."""
 
 
 def mailbox(session_id: str) -> str:
