@@ -168,7 +168,7 @@ def _heard(state: Drain, event: DrainEvent, out: Effects) -> Drain:
                 workers = {*(ledger.workers_of[session_id] or ()), worker_id}
                 ledger.learn(session_id, dict.fromkeys(workers, ""), at, out)
         case SessionConfirmedElsewhere(_, session_id, node_id):
-            if session_id in ledger.moves and node_id != state.node_id:
+            if (session_id in ledger.moves or session_id in ledger.clients_of) and node_id != state.node_id:
                 ledger.moved(session_id, node_id, at, out)
         case SessionEnded(_, session_id, reason):
             if session_id in ledger.moves:

@@ -116,7 +116,7 @@ class PeerReady:
 
 @frozen
 class SessionConfirmedElsewhere:
-    """A local session is confirmed on another node now."""
+    """A local session, or the worker of a local client, is confirmed on another node now."""
 
     at: float
     session_id: str
