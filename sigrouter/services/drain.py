@@ -18,14 +18,14 @@ from sigrouter.machines import drain as machine
 from sigrouter.machines import drain_events as events
 from sigrouter.machines.backoff import next_delay
 from sigrouter.protocol.errors import SigrouterError
-from sigrouter.services.drain_interface import Connections, DrainReport, LocalSession, NodeIdentity, Outcome
+from sigrouter.services.drain_interface import Connections, DrainReport, LocalSession, Outcome
 from sigrouter.services.drain_journal import DrainJournal
 from sigrouter.services.drain_peers import DrainPeers
 from sigrouter.services.drain_targets import targets
 from sigrouter.settings.model import DrainSettings
 from sigrouter.stores.interface import Step, Store
 
-__all__ = ["Connections", "DrainReport", "DrainService", "LocalSession", "NodeIdentity"]
+__all__ = ["Connections", "DrainReport", "DrainService", "LocalSession"]
 
 LOOK_AGAIN_S: Final = 2.0
 SHORTEST_SLEEP_S: Final = 0.001
@@ -47,25 +47,27 @@ class DrainService:
         store: Store,
         connections: Connections,
         settings: DrainSettings,
-        node: NodeIdentity,
+        node_id: str,
         clock: IReactorTime,
         new_id: Callable[[], str],
-        log: Logger,
+        stack: str = "",
+        log: Logger | None = None,
         chance: Callable[[], float] = lambda: 0.5,
         announce: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._connections = connections
         self._settings = settings
-        self._node = node
+        self._node_id = node_id
+        self._stack = stack
         self._clock = clock
         self._new_id = new_id
-        self._log = log
+        self._log = log = log or Logger()
         self._chance = chance
         self._announce = announce
         self._journal = DrainJournal(store, clock, chance, log)
         self._peers = DrainPeers(
-            store, node.node_id, log, learned=self._on_learned, moved=self._on_moved, over=self._on_over
+            store, node_id, log, learned=self._on_learned, moved=self._on_moved, over=self._on_over
         )
         self._state = machine.Drain()
         self._reason = ""
@@ -174,13 +176,13 @@ class DrainService:
             window_max=settings.window_max,
         )
         residents = tuple(map(self._resident, self._connections.sessions()))
-        node_id, run_id = self._node.node_id, self._run_id
+        node_id, run_id = self._node_id, self._run_id
         self._hear(events.Start(self._began_at, node_id, run_id, reason, budget, residents, seed=run_id))
         self._look()
 
     def _resident(self, session: LocalSession) -> events.Resident:
         """A session for the machine. That no peers are known here proves nothing, so then the store is asked first."""
-        here = {peer: self._node.node_id for peer in session.peers if self._connections.session(peer) is not None}
+        here = {peer: self._node_id for peer in session.peers if self._connections.session(peer) is not None}
         peers = {peer: here.get(peer, "") for peer in session.peers}
         return events.Resident(session.session_id, session.role, peers or None)
 
@@ -218,7 +220,7 @@ class DrainService:
             case events.CloseConnection(session_id, reason):
                 self._connections.close(session_id, reason)
             case events.Record(session_id, role, name, at, detail):
-                step = Step(session_id, role, name, int(at * 1000), self._node.node_id, detail)
+                step = Step(session_id, role, name, int(at * 1000), self._node_id, detail)
                 self._journal.record(self._run_id, step)
             case events.Finish(ends):
                 Deferred.fromCoroutine(self._finish("drained", ends))
@@ -314,7 +316,7 @@ class DrainService:
             self._hear(
                 events.TargetsChanged(
                     self._clock.seconds(),
-                    targets(await self._store.nodes(), self._node.node_id, self._node.stack),
+                    targets(await self._store.nodes(), self._node_id, self._stack),
                 )
             )
         except SigrouterError:

@@ -37,14 +37,6 @@ class Connections(Protocol):
 
 
 @frozen
-class NodeIdentity:
-    """Who drains."""
-
-    node_id: str
-    stack: str
-
-
-@frozen
 class DrainReport:
     """How a drain ended. ``ends``: sessions by terminal phase (gone, left, cut, kept); ``unwritten``: steps that
     could not be recorded."""
