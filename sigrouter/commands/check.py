@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from sigrouter.commands.settings_source import read_settings_with_sources
+from sigrouter.services.settings_source import read_settings_with_sources
 from sigrouter.services.authentication import JwtVerifier
 from sigrouter.settings import Loaded
 from sigrouter.settings.catalogue import SETTINGS, Setting

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from jwt.algorithms import RSAAlgorithm
 
-from sigrouter.commands.settings_source import read_settings
+from sigrouter.services.settings_source import read_settings
 from sigrouter.services.development_keys import SECRET_FILE, DevelopmentKeys, development_keys
 
 

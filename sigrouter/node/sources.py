@@ -1,6 +1,6 @@
 """Where the processes of a node get their settings from: the same file and environment in the controller and the worker."""
 
-from sigrouter.commands import settings_source
+from sigrouter.services import settings_source
 from sigrouter.settings.model import Settings
 
 
