@@ -1,4 +1,4 @@
-"""Starts a Redis server of our own, for the demo and the tests: found on this machine, on a free port, in a directory."""
+"""Starts a Redis server of our own, for the demo and the tests: on a free port, with its data in one directory."""
 
 import shutil
 import socket

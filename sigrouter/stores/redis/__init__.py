@@ -1,1 +1,5 @@
-"""The store that many nodes share: Redis, one script and one round trip for each promise."""
+"""The store in Redis."""
+
+from sigrouter.stores.redis.store import RedisStore
+
+__all__ = ["RedisStore"]

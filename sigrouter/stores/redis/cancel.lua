@@ -1,0 +1,2 @@
+-- id -> whether it was in the queue
+return answer('ok', leave_queue(ARGV[2]))

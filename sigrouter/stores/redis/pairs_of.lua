@@ -1,0 +1,2 @@
+-- id -> its pairs
+return answer('ok', pair_views(ARGV[2]))

@@ -1,0 +1,110 @@
+"""One TCP connection to Redis: commands out in one write for each reactor turn, replies in, and a watch on silence."""
+
+from collections.abc import Callable
+from typing import Any
+
+import txredisapi
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sigrouter.stores.redis.reader import BrokenReply, ErrorReply, Reader
+
+
+class Wire(txredisapi.SubscriberProtocol):
+    """txredisapi's protocol with our reader of replies, and without its timer for each command.
+
+    While an answer is outstanding, something must come within ``timeout_s``, else the server is taken for hung and the
+    connection is aborted; ``ask`` then raises ``txredisapi.ConnectionError``, as after any loss.
+    Messages of pub/sub go to ``on_message`` (channel, data).
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, reactor: Any, timeout_s: float, on_message: Callable[[bytes, bytes], None] | None = None
+    ) -> None:
+        super().__init__(charset=None, convertNumbers=False)
+        self.why = ""
+        self._reactor = reactor
+        self._timeout_s = timeout_s
+        self._on_message = on_message
+        self._reader = Reader()
+        self._heard_at = 0.0
+        self._watch: IDelayedCall | None = None
+
+    def ask(self, *command: bytes) -> "Deferred[Any]":
+        """The command's answer: ``bytes``, ``int``, ``None`` or a list of these.
+
+        Raises:
+            txredisapi.ConnectionError: the connection is gone; the command may or may not have been done.
+            txredisapi.ResponseError: Redis answered with an error.
+        """
+        if not self.replyQueue.waiting:
+            self._heard_at = self._reactor.seconds()
+            if self._watch is None:
+                self._watch = self._reactor.callLater(self._timeout_s, self._look)
+        answer: Deferred[Any] = self.execute_command(*command)
+        return answer
+
+    def abort(self, why: str) -> None:
+        """Cut the connection at once, whatever is still on its way."""
+        self.why = self.why or why
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+    def ended(self) -> "Deferred[Any]":
+        """Fires when the connection is lost."""
+        ended: Deferred[Any] = self.whenDisconnected()
+        return ended
+
+    async def end(self) -> None:
+        """Cut the connection and wait until it is gone."""
+        if self.connected:
+            ended = self.ended()
+            self.abort("closed")
+            await ended
+
+    def dataReceived(self, data: bytes, unpause: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - inherited
+        """Answer whatever is complete."""
+        self._heard_at = self._reactor.seconds()
+        try:
+            replies = self._reader.feed(data)
+        except BrokenReply:
+            self.abort("it does not speak Redis's protocol")
+            return
+        for reply in replies:
+            self.replyReceived(txredisapi.ResponseError(reply.text) if isinstance(reply, ErrorReply) else reply)
+
+    def messageReceived(self, pattern: Any, channel: bytes, message: bytes) -> None:  # noqa: ARG002 - inherited
+        """A message of pub/sub. What the listener does wrong must not cost the connection."""
+        if self._on_message is None:
+            return
+        try:
+            self._on_message(channel, message)
+        except Exception:  # noqa: BLE001 - whatever it is, the others still get their messages
+            self.log.failure("A listener failed on a notification")
+
+    def connectionLost(self, why: Failure) -> None:
+        """Whoever waits for an answer learns that none will come."""
+        self.why = self.why or type(why.value).__name__
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        super().connectionLost(why)
+
+    def _build_command(self, *parts: bytes, **_options: Any) -> bytes:
+        pieces = [b"*%d\r\n" % len(parts)]
+        pieces.extend(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+        return b"".join(pieces)
+
+    def _look(self) -> None:
+        self._watch = None
+        if not self.replyQueue.waiting:
+            return
+        left = self._heard_at + self._timeout_s - self._reactor.seconds()
+        if left > 0:
+            self._watch = self._reactor.callLater(left, self._look)
+        else:
+            self.abort(f"no answer within {self._timeout_s} s")
