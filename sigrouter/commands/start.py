@@ -16,7 +16,9 @@ CONFIG_VARIABLE: Final = "SIGROUTER_CONFIG"
 
 
 @click.command("start")
-@click.option("--cbdir", type=click.Path(file_okay=False), help="Crossbar's node directory; default: the clone's .crossbar.")
+@click.option(
+    "--cbdir", type=click.Path(file_okay=False), help="Crossbar's node directory; default: the clone's .crossbar."
+)
 @click.option("--config", type=click.Path(exists=True, dir_okay=False), help="The settings file (TOML).")
 @click.option("--host", help="Address of the public WebSocket.")
 @click.option("--port", type=int, help="Port of the public WebSocket.")

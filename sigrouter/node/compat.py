@@ -194,5 +194,12 @@ def quiet_connection_logs() -> None:
     At debug they stay: whoever asks for debug wants them (cleaned by :mod:`sigrouter.node.log_filter` all the same).
     """
     if get_global_log_level() == "info":
-        for noisy in (Router, RouterSession, PendingAuth, PendingAuthAnonymous, PendingAuthTicket, WampWebSocketServerFactory.protocol):
+        for noisy in (
+            Router,
+            RouterSession,
+            PendingAuth,
+            PendingAuthAnonymous,
+            PendingAuthTicket,
+            WampWebSocketServerFactory.protocol,
+        ):
             noisy.log.set_log_level("warn", keep=True)

@@ -104,7 +104,9 @@ def _differences(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any])
     here, there = _address(found["endpoint"]), _address(wanted["endpoint"])
     if here != there:
         variables = "HOST, PORT" if name == PUBLIC else "ADMIN_HOST, ADMIN_PORT"
-        problems.append(f"the {name} transport is {here} in config.json but {there} in the settings ({variables}): {_ADVICE}")
+        problems.append(
+            f"the {name} transport is {here} in config.json but {there} in the settings ({variables}): {_ADVICE}"
+        )
     path = WEBSOCKET_PATHS[name]
     options = found.get("paths", {}).get(path, {}).get("options", {})
     for key, value in wanted.get("paths", {}).get(path, {}).get("options", {}).items():

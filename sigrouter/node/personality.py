@@ -16,6 +16,7 @@ from sigrouter.node.controller import Controller, Outcome, RouterWorker
 from sigrouter.node.sources import read_settings
 from sigrouter.settings.model import Settings
 
+
 class SigrouterNode(Node):
     """A Crossbar node whose transports are what the settings say."""
 

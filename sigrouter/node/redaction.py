@@ -9,12 +9,13 @@ from typing import Final
 
 REDACTED: Final = "[redacted]"
 
-_SECRET_NAMES: Final = (
-    "recovery_token|access_token|refresh_token|id_token|token|ticket|jwt|signature|password|passwd|secret|secrets|redis_password"
+_SECRET_NAMES: Final = "recovery_token|access_token|refresh_token|id_token|token|ticket|jwt|signature|password|passwd|secret|secrets|redis_password"
+_HEADERS: Final = re.compile(
+    r"""\b((?:set-)?cookie|(?:proxy-)?authorization)(["']?\s*[:=]\s*(?:\[?b?["'])?)[^\r\n"'\\]+""", re.IGNORECASE
 )
-_HEADERS: Final = re.compile(r"""\b((?:set-)?cookie|(?:proxy-)?authorization)(["']?\s*[:=]\s*(?:\[?b?["'])?)[^\r\n"'\\]+""", re.I)
 _NAMED: Final = re.compile(
-    rf"""\b((?:{_SECRET_NAMES})["']?\s*[:=]\s*)(b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|(?!None\b|\{{)[^\s,;&)}}\]"']+)""", re.I
+    rf"""\b((?:{_SECRET_NAMES})["']?\s*[:=]\s*)(b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|(?!None\b|\{{)[^\s,;&)}}\]"']+)""",
+    re.IGNORECASE,
 )
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*")
 _SIGNED: Final = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}(?![A-Za-z0-9_])")
@@ -35,4 +36,4 @@ def redact(text: str) -> str:
 
 def is_secret_name(name: str) -> bool:
     """Whether a structured log field of this name must not show its value."""
-    return re.fullmatch(rf"(?:{_SECRET_NAMES}|cookie|authorization|authextra)", name, re.I) is not None
+    return re.fullmatch(rf"(?:{_SECRET_NAMES}|cookie|authorization|authextra)", name, re.IGNORECASE) is not None

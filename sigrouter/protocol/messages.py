@@ -5,7 +5,7 @@ refused too: a misspelt optional argument must not pass for a missing one.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -17,7 +17,7 @@ TEXT_MAX: Final = 256
 NUMBER_MAX: Final = 2**53
 """The largest integer that a JSON client can hold exactly."""
 
-MAILBOX: Final[Literal["mailbox"]] = "mailbox"
+MAILBOX: Final = "mailbox"
 """The name of a session's own channel on the wire."""
 
 

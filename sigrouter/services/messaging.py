@@ -45,7 +45,11 @@ class Messaging:
         pair_id = message.pair_id
         if not pair_id:
             if len(connection.pairs) != 1:
-                raise errors.NotPaired() if not connection.pairs else errors.Invalid("pair_id is missing", field="pair_id")
+                raise (
+                    errors.NotPaired()
+                    if not connection.pairs
+                    else errors.Invalid("pair_id is missing", field="pair_id")
+                )
             (pair_id,) = connection.pairs
         sent = await self._channels.send(
             Send(

@@ -69,7 +69,11 @@ class Pairing:
         """Dissolve a pair; the worker's slot goes to the next in the queue."""
         if not pair_id:
             if len(connection.pairs) != 1:
-                raise errors.NotPaired() if not connection.pairs else errors.Invalid("pair_id is missing", field="pair_id")
+                raise (
+                    errors.NotPaired()
+                    if not connection.pairs
+                    else errors.Invalid("pair_id is missing", field="pair_id")
+                )
             (pair_id,) = connection.pairs
         released = await self._store.release(connection.session_id, pair_id)
         connection.pairs.pop(pair_id, None)

@@ -63,7 +63,12 @@ class Probe(ApplicationSession):
     def _authenticate(self, realm: str, authid: str, details: dict[str, Any]) -> dict[str, Any]:
         if details.get("ticket") == "refuse-me":
             raise ApplicationError(uris.ERROR_AUTHENTICATION, "{}")
-        return {"realm": realm, "role": "client", "authid": "someone", "extra": {"recovery_token": os.environ.get(RECOVERY_TOKEN)}}
+        return {
+            "realm": realm,
+            "role": "client",
+            "authid": "someone",
+            "extra": {"recovery_token": os.environ.get(RECOVERY_TOKEN)},
+        }
 
     def _authenticate_admin(self, realm: str, authid: str, details: dict[str, Any]) -> dict[str, Any]:
         return {"realm": realm, "role": "admin", "authid": "operator", "extra": {}}

@@ -20,7 +20,18 @@ JSON = st.recursive(
 )
 ARGUMENTS = st.dictionaries(
     st.sampled_from(
-        ["payload", "pair_id", "number", "acked", "abilities", "deadline_s", "capacity", "positions", "channel", "epoch"]
+        [
+            "payload",
+            "pair_id",
+            "number",
+            "acked",
+            "abilities",
+            "deadline_s",
+            "capacity",
+            "positions",
+            "channel",
+            "epoch",
+        ]
         + ["seq", "recovery_token", "stack", "sdk", "node_id", "other"]
     ),
     JSON,
