@@ -9,11 +9,16 @@ from autobahn.wamp.types import CallDetails, RegisterOptions, SessionDetails
 from twisted.internet.defer import Deferred
 
 from sigrouter import wiring
+from sigrouter.node.shutdown import DrainOnce
 from sigrouter.protocol import errors
 from sigrouter.services.connections import Connection
+from sigrouter.services.pod import Pod
 
-type_Handler = Callable[[Connection, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+SessionHandler = Callable[[Connection, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 NOTHING: Final[Mapping[str, Any]] = {}
+
+drain_once: DrainOnce | None = None
+"""The one drain of this process; set by the lifecycle component, waited for by all."""
 
 
 def refused(refusal: errors.SigrouterError) -> ApplicationError:
@@ -24,7 +29,7 @@ def refused(refusal: errors.SigrouterError) -> ApplicationError:
 class PodComponent(ApplicationSession):
     """A component of the pod that all components of this process share."""
 
-    pod: "wiring.Pod"
+    pod: Pod
 
     async def onJoin(self, details: SessionDetails) -> None:  # noqa: ARG002, N802 - Autobahn's name and shape
         """Take the process's pod and register."""
@@ -45,13 +50,11 @@ class PodComponent(ApplicationSession):
         return Deferred.fromCoroutine(self._leave_after_drain(reason, message))
 
     async def _leave_after_drain(self, reason: str | None, message: str | None) -> None:
-        try:
-            await self.pod.shutdown()
-        except Exception:  # Leaving must not fail: the process is about to end.
-            self.log.failure("the drain failed")
+        if drain_once is not None:
+            await drain_once.wait()
         super().leave(reason, message)
 
-    def for_session(self, handler: type_Handler, *, ready: bool = True) -> Callable[..., Awaitable[Any]]:
+    def for_session(self, handler: SessionHandler, *, ready: bool = True) -> Callable[..., Awaitable[Any]]:
         """A procedure for sessions: ``handler(connection, arguments)``, behind rate limit and error boundary."""
         connections, now = self.pod.connections, self.pod.now
 

@@ -6,9 +6,7 @@ from typing import Any, Final
 from attrs import define
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.types import PublishOptions
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from sigrouter.node import compat
 
@@ -20,8 +18,6 @@ GOODBYE_S: Final = 2.0
 class WampOutlet:
     """Fills in :class:`sigrouter.services.outlet.Outlet`."""
 
-    log = Logger()
-
     _session: ApplicationSession
     _clock: IReactorTime
 
@@ -31,19 +27,11 @@ class WampOutlet:
 
     def close(self, connection_id: int, reason: str) -> None:
         """GOODBYE, and after a moment the end of the transport: a GOODBYE alone can be ignored."""
-        Deferred.fromCoroutine(self._close(connection_id, reason))
+        transport = compat.transport_of(self._session, connection_id)
+        if transport is not None and compat.say_goodbye(self._session, connection_id, reason):
+            self._clock.callLater(GOODBYE_S, compat.abort, transport)
 
     def unsent_bytes(self, connection_id: int) -> int:
         """What waits in the transport's buffer."""
         transport = compat.transport_of(self._session, connection_id)
         return 0 if transport is None else compat.unsent_bytes(transport)
-
-    async def _close(self, connection_id: int, reason: str) -> None:
-        transport = compat.transport_of(self._session, connection_id)
-        if transport is None:
-            return
-        try:
-            await self._session.call("wamp.session.kill", connection_id, reason=reason)
-        except Exception:  # The session left on its own in this very moment, which is what was wanted.
-            self.log.debug("connection {connection_id} was gone before its goodbye", connection_id=connection_id)
-        self._clock.callLater(GOODBYE_S, compat.abort, transport)

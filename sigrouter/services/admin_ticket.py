@@ -7,7 +7,10 @@ from pathlib import Path
 
 from attrs import define, field
 
-FILE_NAME = "admin.ticket"
+
+def ticket_file(state_dir: Path, admin_port: int) -> Path:
+    """Where the node with that admin port leaves its ticket; nodes of one machine may share a state directory."""
+    return state_dir / f"admin-{admin_port}.ticket"
 
 
 @define
@@ -17,15 +20,16 @@ class AdminTicket:
     _secret: str = field(repr=False)
 
     @classmethod
-    def write(cls, state_dir: Path) -> "AdminTicket":
-        """Make a ticket and leave it in ``state_dir`` with mode 0600, replacing the last one in one step."""
+    def write(cls, state_dir: Path, admin_port: int) -> "AdminTicket":
+        """Make a ticket and leave it in its file with mode 0600, replacing the last one in one step."""
         secret = secrets.token_urlsafe(32)
         state_dir.mkdir(parents=True, exist_ok=True)
-        temporary = state_dir / f".{FILE_NAME}.{os.getpid()}"
+        file_name = ticket_file(state_dir, admin_port)
+        temporary = file_name.with_suffix(f".{os.getpid()}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secret)
-        temporary.replace(state_dir / FILE_NAME)
+        temporary.replace(file_name)
         return cls(secret)
 
     def matches(self, ticket: str) -> bool:

@@ -4,7 +4,7 @@ The log is the truth and a notification only a hint that carries its entry along
 which it was served; an entry that does not follow it is not delivered but makes the delivery read the log.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -50,7 +50,7 @@ class Delivery:
         connections: Connections,
         channels: Channels,
         page: int,
-        start: Callable[[Awaitable[None]], object],
+        start: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self.outlet: Outlet = NoOutlet()
         self.delivered = 0

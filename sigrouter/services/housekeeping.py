@@ -24,7 +24,7 @@ LEASES_PER_RENEWAL = 3
 
 @define(eq=False)
 class Housekeeping:
-    """``state`` tells what the lease says of this node; each duty has its own period and none holds up another."""
+    """``state`` tells what the lease says of this node (the pod sets it); each duty has its own period and none holds up another."""
 
     log = Logger()
 
@@ -36,8 +36,8 @@ class Housekeeping:
     _cluster: Cluster
     _steps: StepRecorder
     _clock: IReactorTime
-    _state: Callable[[], NodeState]
     _started_at: float
+    state: Callable[[], NodeState] = lambda: "starting"
     slow_readers: int = 0
     _loops: list[LoopingCall] = field(factory=list)
     _no_expiry_before: float = 0.0
@@ -74,7 +74,7 @@ class Housekeeping:
             NodeRecord(
                 node_id=self._settings.node.node_id,
                 stack=self._settings.node.stack,
-                state=self._state(),
+                state=self.state(),
                 url=self._settings.node.url,
                 sessions=len(self._connections),
                 started_at=self._started_at,

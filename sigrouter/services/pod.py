@@ -1,10 +1,9 @@
 """The pod: everything of one node put together, and its life from start to the end of its drain."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -16,7 +15,7 @@ from sigrouter.services.admission import Admissions
 from sigrouter.services.authentication import JwtVerifier
 from sigrouter.services.background import Background
 from sigrouter.services.cluster import Cluster
-from sigrouter.services.connections import Connection, Connections
+from sigrouter.services.connections import Connections
 from sigrouter.services.delivery import Delivery
 from sigrouter.services.drain import DrainService
 from sigrouter.services.housekeeping import Housekeeping
@@ -28,12 +27,15 @@ from sigrouter.services.steps import StepRecorder
 from sigrouter.settings import Settings
 from sigrouter.stores.interface import Entry, NodeState, Store
 
-Life = Literal["starting", "serving", "stopping", "stopped"]
+Life = Literal["starting", "serving", "stopping"]
 
 
 @define(eq=False)
 class Pod:
-    """What the components of one process share. It is also the store's listener and passes on what it hears."""
+    """What the components of one process share. It is also the store's listener and passes on what it hears.
+
+    ``alone``: no other node can share its store, so there is nowhere to hand a session over to.
+    """
 
     log = Logger()
 
@@ -53,11 +55,10 @@ class Pod:
     admissions: Admissions
     drain: DrainService
     housekeeping: Housekeeping
-    budget_s: Callable[[], float]
+    alone: bool
     refusals: dict[str, int] = field(factory=dict)
+    budget_s: float = 0.0
     _life: Life = "starting"
-    _stopped: Deferred[None] | None = None
-    _waiting: list[Deferred[None]] = field(factory=list)
 
     @property
     def now(self) -> Callable[[], float]:
@@ -66,9 +67,13 @@ class Pod:
 
     # ---- life ------------------------------------------------------------------------------------
 
-    def start(self, outlet: Outlet) -> None:
-        """Begin to serve: connect the store in the background, so that health is answered meanwhile."""
+    def start(self, outlet: Outlet, budget_s: float) -> None:
+        """Begin to serve: connect the store in the background, so that health is answered meanwhile.
+
+        ``budget_s``: seconds that a drain may take when the process is told to stop.
+        """
         self.delivery.outlet = outlet
+        self.budget_s = budget_s
         self.background.start(self._open())
 
     async def _open(self) -> None:
@@ -77,30 +82,15 @@ class Pod:
             self._life = "serving"
         self.housekeeping.start()
 
-    def shutdown(self) -> Deferred[None]:
-        """Drain, leave the cluster, close the store; however often it is asked for, it happens once."""
-        if self._stopped is None:
-            self._stopped = Deferred.fromCoroutine(self._shutdown())
-            self._stopped.addBoth(self._tell_waiting)
-        waiting: Deferred[None] = Deferred()
-        if self._life == "stopped":
-            waiting.callback(None)
-        else:
-            self._waiting.append(waiting)
-        return waiting
-
-    def _tell_waiting(self, result: object) -> None:
-        self._life = "stopped"
-        for waiting in self._waiting:
-            waiting.callback(None)
-        self._waiting.clear()
-
-    async def _shutdown(self) -> None:
+    async def stop(self) -> None:
+        """Drain, leave the cluster, close the store. Run once, by whoever holds back the end of the process."""
         was, self._life = self._life, "stopping"
         try:
-            if was == "serving":
-                report = await self.drain.drain("shutdown", self.budget_s())
-                self.log.info("drained", nodeId=self.settings.node.node_id, report=str(report))
+            if self.alone:
+                self._say_goodbye()
+            elif was == "serving":
+                report = await self.drain.drain("shutdown", self.budget_s)
+                self.log.info("drained: {report}", nodeId=self.node_id, report=report)
             self.housekeeping.stop()
             await self.background.settle()
             if self.store.available:
@@ -113,9 +103,14 @@ class Pod:
         finally:
             await self.store.close()
 
+    def _say_goodbye(self) -> None:
+        for connection in self.connections:
+            self.delivery.outlet.close(connection.connection_id, uris.CLOSE_GOAWAY)
+
     async def begin_drain(self, reason: str) -> Mapping[str, Any]:
         """Start a drain without waiting for its end; the node goes on living, empty, until it is told to stop."""
-        self.background.start(self._drain(reason))
+        if not self.drain.draining:
+            self.background.start(self._drain(reason))
         return {"handover_id": self.drain.handover_id, "state": self.drain.phase}
 
     async def _drain(self, reason: str) -> None:
@@ -124,10 +119,6 @@ class Pod:
     async def undrain(self) -> bool:
         """Take sessions again."""
         return self.drain.undrain()
-
-    async def announce_state(self) -> None:
-        """Tell the others at once that this node's state has changed."""
-        await self.housekeeping.renew_lease()
 
     # ---- health ----------------------------------------------------------------------------------
 
@@ -187,7 +178,7 @@ class Pod:
         uri = uris.CLOSE_KICKED if reason == "kicked" else uris.CLOSE_ENDED
         for connection in self.connections.of_session(session_id):
             self.delivery.outlet.close(connection.connection_id, uri)
-        self.drain.on_ended(session_id)
+        self.drain.on_ended(session_id, reason)
 
     def on_nodes_changed(self) -> None:
         """Read the node list again, then let the drain look at it."""
@@ -201,8 +192,5 @@ class Pod:
         """The store is back: nothing expires too early, and nobody stays behind his log."""
         self.housekeeping.store_was_away()
         self.delivery.catch_up_all()
+        self.drain.on_interrupted()
         self.on_nodes_changed()
-
-    def connection_lost(self, connection: Connection) -> None:
-        """A confirmed connection of this node is gone."""
-        self.drain.on_connection_lost(connection.session_id)

@@ -1,6 +1,6 @@
 """The life of a session after its admission: ready, heartbeat, information, end, and the loss of its connection."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -54,8 +54,9 @@ class Sessions:
     _delivery: Delivery
     _steps: StepRecorder
     _clock: IReactorTime
-    _start: Callable[[Awaitable[None]], object]
-    _on_lost: Callable[[Connection], None]
+    _start: Callable[[Coroutine[Any, Any, None]], object]
+    _on_arrived: Callable[[str], None]
+    _on_lost: Callable[[str], None]
     _unreported: dict[str, int] = field(factory=dict)
 
     async def ready(self, connection: Connection, position: Position | None) -> dict[str, Any]:
@@ -133,7 +134,7 @@ class Sessions:
         connection = self._connections.remove(connection_id)
         if connection is not None and connection.ready:
             self._start(self._report_lost(connection))
-            self._on_lost(connection)
+            self._on_lost(connection.session_id)
 
     async def report_unreported(self) -> None:
         """Tell the store of the losses that it could not be told while it was away."""
@@ -151,7 +152,9 @@ class Sessions:
         connection.epoch, connection.seq = confirmed.backlog.head.epoch, confirmed.backlog.head.seq
         connection.pairs = {pair.pair_id: pair.peer_session_id for pair in confirmed.pairs}
         self._connections.confirm(connection)
-        handover_id, connection.handover_id = connection.handover_id, ""
+        self._on_arrived(connection.session_id)
+        handover_id = connection.handover_id or confirmed.previous.handover_id
+        connection.handover_id = ""
         if confirmed.previous.generation:
             self._steps.note(handover_id, connection.session_id, connection.role, "resumed")
         replayed = {"entries": len(confirmed.backlog.entries), "reset": confirmed.backlog.reset}

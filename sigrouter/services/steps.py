@@ -1,7 +1,7 @@
 """Writes down what happens to the sessions of a handover, in batches, without ever holding up the handover itself."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -29,7 +29,7 @@ class StepRecorder:
     _handovers: Handovers
     _node_id: str
     _now: Callable[[], float]
-    _start: Callable[[Awaitable[None]], object]
+    _start: Callable[[Coroutine[Any, Any, None]], object]
     _waiting: deque[_Noted] = field(factory=deque)
     _flushing: bool = False
 
