@@ -5,6 +5,7 @@ A setting comes from, in this order: its long variable ``SIGROUTER_<SECTION>_<NA
 because compose files and charts pass variables on whether they are set or not.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,8 @@ from sigrouter.settings.problems import SettingsError
 
 FROM_DEFAULT = "the default"
 FROM_HOSTNAME = "the host's name"
+
+_CREDENTIALS = re.compile(r"//[^/@]*@")  # A URL in the wrong place, as in REDIS_HOST, may hold a password.
 
 
 @frozen
@@ -151,7 +154,7 @@ class _Reading:
 
 
 def _shortened(raw: object) -> str:
-    text = ascii(raw)
+    text = _CREDENTIALS.sub("//...@", ascii(raw))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
