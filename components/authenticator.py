@@ -43,7 +43,7 @@ class Authenticator(PodComponent):
         if not self.pod.admin_ticket.matches(details.get("ticket") or ""):
             identity = self.pod.verifier.verify(details.get("ticket") or "")
             if identity.role != "admin":
-                raise errors.Authentication()
+                raise errors.Authentication
         return {"realm": uris.REALM, "role": "admin", "authid": "operator", "extra": {}}
 
     def _boundary(

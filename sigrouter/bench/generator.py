@@ -5,8 +5,8 @@ Commands on standard input, one answer each on standard output:
 - ``{"do": "connect", "target", "kind": "sigrouter" | "crossbar", "url", "pairs", "tickets": [text]}`` → ``{"pairs"}``
 - ``{"do": "flood", "target", "messages"}`` → ``{"messages", "seconds"}``: each end sends the next message when the last
   one was answered; counts until every message was answered and delivered.
-- ``{"do": "pace", "target", "messages", "rate"}`` → ``{"messages", "seconds", "p50_ms", "p99_ms"}``: ``rate`` messages a
-  second over all ends, whatever the server does.
+- ``{"do": "pace", "target", "messages", "rate"}`` → ``{"messages", "seconds", "p50_ms", "p99_ms"}``: ``rate`` messages
+  a second over all ends, whatever the server does.
 - anything that went wrong → ``{"error": text}``.
 """
 

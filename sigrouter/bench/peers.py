@@ -34,8 +34,8 @@ class BenchError(Exception):
 class Peer:
     """One WebSocket with a WAMP session, and the count of what it sent, was answered and received.
 
-    ``number``/``answered``/``received`` run over the whole life. ``latencies`` are nanoseconds from the sender's call to
-    this receiver, until somebody takes them away.
+    ``number``/``answered``/``received`` run over the whole life. ``latencies`` are nanoseconds from the sender's call
+    to this receiver, until somebody takes them away.
     """
 
     def __init__(self, url: str) -> None:

@@ -1,7 +1,7 @@
 """A token bucket: how often, or how much, one session may do something.
 
-The bucket holds at most ``burst`` tokens and gains ``rate`` of them each second. It is mutable, the one exception to the
-house's frozen states, because it is stepped for every call of every session.
+The bucket holds at most ``burst`` tokens and gains ``rate`` of them each second. It is mutable, the one exception to
+the house's frozen states, because it is stepped for every call of every session.
 """
 
 from attrs import define

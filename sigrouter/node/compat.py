@@ -91,7 +91,7 @@ def live_connections(session: ApplicationSession) -> tuple[int, ...]:
 
 
 def unsent_bytes(protocol: type_of_protocol) -> int:
-    """Bytes handed to Twisted and not yet taken by the kernel: how far a slow reader is behind (requirement: bounded)."""
+    """Bytes handed to Twisted and not yet taken by the kernel: how far a slow reader is behind."""
     transport = protocol.transport
     while transport is not None and not hasattr(transport, "dataBuffer"):
         transport = getattr(transport, "transport", None)  # TLS wraps the socket
@@ -142,7 +142,7 @@ def guard_listeners(worker: Any, check: Callable[[str, Mapping[str, Any]], Seque
 
 
 def guard_sockets(worker: Any, opened: Callable[[Any], None], finished: Callable[[Any], None]) -> None:
-    """Have ``opened(protocol)`` called for each new WebSocket, and ``finished(protocol)`` when its WAMP session is over.
+    """Have ``opened(protocol)`` called for each WebSocket, and ``finished(protocol)`` when its WAMP session is over.
 
     Over means refused (ABORT) or left (GOODBYE): Crossbar keeps such a socket open for ever.
     """

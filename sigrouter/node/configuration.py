@@ -1,7 +1,8 @@
 """Crossbar's configuration of this node: one file, to which the settings are applied or compared.
 
-``sigrouter start`` renders the file with the settings. Plain ``crossbar start`` takes the file as it stands, so there the
-node refuses to listen where the file and the settings disagree: what an operator set must never be ignored in silence.
+``sigrouter start`` renders the file with the settings. Plain ``crossbar start`` takes the file as it stands, so there
+the node refuses to listen where the file and the settings disagree: what an operator set must never be ignored in
+silence.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""The node's first process: it turns SIGTERM and SIGINT into a drain, and waits for that drain as long as the settings say."""
+"""The node's first process: it turns SIGTERM and SIGINT into a drain, and waits for it as the settings say."""
 
 import signal
 from types import FrameType
@@ -49,7 +49,7 @@ def grace_s(drain: DrainSettings) -> float:
 
 
 class Controller(NodeController):
-    """Crossbar's controller but for three things: who may stop it, how long it waits, and what it tells about the end."""
+    """Crossbar's controller but for three things: who may stop it, how long it waits, what it tells about the end."""
 
     def onJoin(self, details: Any) -> Deferred[None]:
         """Join as Crossbar does, then take both signals over from Crossbar and Twisted."""
@@ -77,7 +77,7 @@ class Controller(NodeController):
         self.shutdown()
 
     def _cleanup_worker(self, reactor: Any, worker: Any) -> Deferred[None] | None:
-        """Terminate a worker and wait for its drain; the Deferred holds the reactor's shutdown back (overrides 21 s)."""
+        """Terminate a worker and wait for its drain; the Deferred holds the reactor's shutdown (overrides 21 s)."""
         ended: Deferred[None] = Deferred()
         try:
             worker.proto.transport.signalProcess("TERM")

@@ -1,7 +1,8 @@
 """The first component of the router worker: it makes any way of starting this node a safe one.
 
-Under ``sigrouter start`` and plain ``crossbar start`` alike: no token in a log, no port that the settings do not want, no
-development mode beyond this machine, no silent socket that stays, no node that waits for ever for a component that died.
+Under ``sigrouter start`` and plain ``crossbar start`` alike: no token in a log, no port that the settings do not want,
+no development mode beyond this machine, no silent socket that stays, no node that waits for ever for a component that
+died.
 """
 
 import os

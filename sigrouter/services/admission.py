@@ -63,11 +63,11 @@ class Admissions:
     def _refuse_if_unable(self, hello: messages.Hello) -> None:
         limits = self._settings.limits
         if self._draining() and self._cluster.has_other_ready_node:
-            raise errors.Draining()
+            raise errors.Draining
         if hello.stack and hello.stack != self._settings.node.stack and self._cluster.has_ready_stack(hello.stack):
-            raise errors.Misrouted()
+            raise errors.Misrouted
         if not self._store.available:
-            raise errors.Unavailable()
+            raise errors.Unavailable
         waiting = self._connections.handshakes + self._under_way
         if waiting >= limits.handshakes:
             # What is under way now is done first; the later ones come back spread over a growing time.
@@ -77,7 +77,7 @@ class Admissions:
 
     async def _begin(self, identity: Identity, connection_id: int, peer: str) -> Admission:
         if self._draining():
-            raise errors.Draining()
+            raise errors.Draining
         record = await self._store.create(
             NewSession(
                 session_id=self._new_id(),

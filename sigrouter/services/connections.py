@@ -17,8 +17,8 @@ from sigrouter.stores.interface import Entry, Role
 class Connection:
     """One admitted WAMP session.
 
-    ``ready``: its generation is confirmed. ``epoch`` and ``seq``: how far its mailbox was delivered to it. ``held``: the
-    entries that came while an answer or a catch-up is under way, so that order is kept (``None``: nothing is).
+    ``ready``: its generation is confirmed. ``epoch`` and ``seq``: how far its mailbox was delivered to it. ``held``:
+    the entries that came while an answer or a catch-up is under way, so that order is kept (``None``: nothing is).
     ``pairs``: pair id to peer session id, as far as this connection was told.
     """
 

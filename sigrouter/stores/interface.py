@@ -10,9 +10,11 @@ The invariants, tested by one contract suite on every implementation:
 * A session has at most one confirmed connection: the one whose generation its record shows.
 * A mailbox or room log gives its entries without hole or repetition from any position of the same epoch that it still
   reaches back to; otherwise it says so.
-* An acknowledged entry of a mailbox stays until its reader acknowledged it (or the session ends). A full mailbox refuses.
+* An acknowledged entry of a mailbox stays until its reader acknowledged it (or the session ends). A full mailbox
+  refuses.
 * Numbered messages of one sender are appended once and in the order of their numbers.
-* A notification reaches the node that the session is confirmed on, or the entry is in the backlog that ``confirm`` reads.
+* A notification reaches the node that the session is confirmed on, or the entry is in the backlog that ``confirm``
+  reads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,8 +112,8 @@ class Claimed:
 class Confirm:
     """``sig.session.ready``: the connection with ``generation`` takes the session over.
 
-    ``position``: what the client has of its mailbox; ``None``: it has nothing and does not acknowledge (then the log may
-    be trimmed unread). ``limit`` bounds the entries that come back.
+    ``position``: what the client has of its mailbox; ``None``: it has nothing and does not acknowledge (then the log
+    may be trimmed unread). ``limit`` bounds the entries that come back.
     """
 
     session_id: str
@@ -272,8 +274,8 @@ class Sessions(Protocol):
     async def claim(self, claim: Claim) -> Claimed | Recovery:
         """Hand out the next generation if the token's is the confirmed or the newest claimed one.
 
-        Refused as ``unknown``, ``revoked`` (ended), ``mismatch`` (user or role) or ``superseded``. The older holder keeps
-        the session until ``confirm``, so a lost answer costs nothing: the same token may claim again.
+        Refused as ``unknown``, ``revoked`` (ended), ``mismatch`` (user or role) or ``superseded``. The older holder
+        keeps the session until ``confirm``, so a lost answer costs nothing: the same token may claim again.
         """
 
     async def confirm(self, confirm: Confirm) -> Confirmed | Superseded | Recovery:
@@ -285,7 +287,7 @@ class Sessions(Protocol):
         """
 
     async def keepalive(self, node_id: str, sessions: Sequence[tuple[str, int]]) -> tuple[str, ...]:
-        """Push out the expiry of ``(session_id, generation)`` pairs; answers the ids that are not this node's any more."""
+        """Push out the expiry of ``(session_id, generation)`` pairs; answers the ids that are this node's no more."""
 
     async def lost(self, session_id: str, generation: int) -> bool:
         """The connection of ``generation`` is gone. True if it was the session's: it is ``away`` now and expires."""
@@ -323,7 +325,7 @@ class Channels(Protocol):
         """The entries after a position; ``None`` reads from the oldest. ``NotFound``: no such channel."""
 
     async def ack(self, session_id: str, generation: int, position: Position) -> bool:
-        """The session has read its mailbox up to ``position``: what came before may go. False: fenced or other epoch."""
+        """The session has read its mailbox up to ``position``: what came before may go. False: fenced, other epoch."""
 
     async def notify(self, session_id: str, kind: str, payload: Any) -> bool:
         """An unlogged event to a session, wherever it is confirmed; False when it is nowhere."""
@@ -356,7 +358,7 @@ class Pairs(Protocol):
         """Leave the queue. False: was not in it (perhaps just paired)."""
 
     async def release(self, session_id: str, pair_id: str) -> bool:
-        """Dissolve a pair, once; the other end gets a ``pair`` entry with state ``released``. False: no such pair of it."""
+        """Dissolve a pair, once; the other end gets a ``pair`` entry with state ``released``. False: no such pair."""
 
     async def match(self) -> tuple[Paired, ...]:
         """Pair whoever can be paired from the queue, first come first served; any node may call it at any time."""
