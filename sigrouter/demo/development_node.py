@@ -54,6 +54,11 @@ class DevelopmentNode:
         self._process.start()
 
     @property
+    def started(self) -> bool:
+        """Whether :meth:`start` was called."""
+        return self._process is not None
+
+    @property
     def process(self) -> ServerProcess:
         """The process; only after :meth:`start`."""
         if self._process is None:

@@ -169,7 +169,7 @@ class Orders(LineReceiver):
         self._traffic = traffic
         self._stop = stop
 
-    def lineReceived(self, line: bytes) -> None:  # noqa: N802 - Twisted's name
+    def lineReceived(self, line: bytes) -> None:
         """Obey one command."""
         Deferred.fromCoroutine(self._obey(json.loads(line))).addErrback(_fatal)
 
@@ -180,7 +180,7 @@ class Orders(LineReceiver):
             answer = {"error": f"{name_of(error)}: {error}"}
         self.sendLine(json.dumps(answer).encode())
 
-    def connectionLost(self, reason: Any = None) -> None:  # noqa: N802, ARG002 - Twisted's signature
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: ARG002 - Twisted's signature
         """The parent is gone, or wants no more."""
         self._stop()
 
