@@ -1,6 +1,5 @@
 """The command ``sigrouter``. Its commands are imported when they are called, so that help and completion are quick."""
 
-import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
@@ -88,7 +87,3 @@ def main() -> None:
 
     Settings come from the environment and from the TOML file that SIGROUTER_CONFIG names.
     """
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from sigrouter.services.settings_source import read_settings_with_sources
 from sigrouter.services.authentication import JwtVerifier
+from sigrouter.services.settings_source import read_settings_with_sources
 from sigrouter.settings import Loaded
 from sigrouter.settings.catalogue import SETTINGS, Setting
 from sigrouter.settings.load import FROM_DEFAULT

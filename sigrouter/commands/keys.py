@@ -7,8 +7,8 @@ from typing import Any
 import click
 from jwt.algorithms import RSAAlgorithm
 
-from sigrouter.services.settings_source import read_settings
 from sigrouter.services.development_keys import SECRET_FILE, DevelopmentKeys, development_keys
+from sigrouter.services.settings_source import read_settings
 
 
 @click.command("keys")

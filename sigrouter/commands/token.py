@@ -10,9 +10,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from sigrouter.services.settings_source import read_settings
 from sigrouter.services.authentication import ALGORITHM, SUBJECT_CHARACTERS_MAX
 from sigrouter.services.development_keys import development_keys
+from sigrouter.services.settings_source import read_settings
 from sigrouter.settings import Settings
 from sigrouter.stores.interface import Role
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from sigrouter.commands.settings_source import read_settings, read_settings_with_sources
+from sigrouter.services.settings_source import read_settings, read_settings_with_sources
 from sigrouter.settings import SettingsError
 
 SECRET = "s" * 32
