@@ -16,6 +16,8 @@ from sigrouter.services.development_keys import DevelopmentKeys, development_key
 from sigrouter.settings.model import AuthSettings
 
 HOST: Final = "127.0.0.1"
+PROGRAM: Final = "import sys; from sigrouter.cli import main; sys.exit(main())"
+"""What the installed command does; it works wherever this interpreter's scripts are."""
 TICKET_VALID_S: Final = 3600
 ALGORITHM: Final = "RS256"
 
@@ -49,7 +51,7 @@ class DevelopmentNode:
         }
         # Nodes may share their keys' directory, but never Crossbar's.
         home = str(self.directory / "crossbar")
-        command = [sys.executable, "-m", "sigrouter.cli", "start", "--cbdir", home]
+        command = [sys.executable, "-c", PROGRAM, "start", "--cbdir", home]
         self._process = ServerProcess(self.name, command, self.directory, variables, self.processors)
         self._process.start()
 
