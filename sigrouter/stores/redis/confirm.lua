@@ -8,7 +8,8 @@ if refused then return answer(refused) end
 local confirmed = tonumber(previous[GENERATION])
 -- The confirmed generation may repeat its call while a newer claim is on its way: it still has the session.
 if generation < 1 or (generation ~= confirmed and generation ~= tonumber(previous[CLAIMED])) then
-  return answer('superseded') end
+  return answer('superseded')
+end
 
 if generation ~= confirmed then
   if generation > 1 then tell(NODE_CHANNEL .. previous[NODE_ID], 'superseded', id, generation, node_id) end

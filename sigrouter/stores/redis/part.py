@@ -32,10 +32,10 @@ def refused(answer: list[Any]) -> SigrouterError | None:
 
 def record(session_id: str, fields: list[Any]) -> SessionRecord:
     """What ``load_record`` in ``base.lua`` found."""
-    user_id, role, state, generation, claimed, node_id, stack, connection_id, created, expires, handover, reason = fields
+    user_id, role, state, generation, claimed, node_id, stack, connection_id, created, expires, move, reason = fields
     return SessionRecord(
         session_id, user_id.decode(), role.decode(), state.decode(), int(generation), int(claimed), node_id.decode(),
-        stack.decode(), connection_id.decode(), float(created), float(expires), handover.decode(), reason.decode(),
+        stack.decode(), connection_id.decode(), float(created), float(expires), move.decode(), reason.decode(),
     )  # fmt: skip
 
 
