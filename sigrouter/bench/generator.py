@@ -83,7 +83,8 @@ class Generator:
         started = time.monotonic()
 
         def push(peer: Peer) -> None:
-            if peer.answered == peer.number < last[peer]:
+            # Ends of the other servers answer pings meanwhile; they have nothing to say.
+            if peer.answered == peer.number < last.get(peer, 0):
                 self._write(peer, peer.message())
 
         for peer in peers:
