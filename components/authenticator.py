@@ -61,7 +61,7 @@ class Authenticator(PodComponent):
                 # An ABORT drops keyword arguments: the details travel as JSON in its message.
                 self.pod.refused(refusal)
                 raise ApplicationError(refusal.uri, json.dumps(refusal.details())) from None
-            except Exception as bug:  # Anything else would reach the peer with its text.
+            except Exception as bug:  # noqa: BLE001 - anything else would reach the peer with its text
                 raise self._internal(bug) from None
 
         return authenticate

@@ -1,4 +1,4 @@
-"""What all components share: registration, the boundary where errors become answers, and leaving only after the drain."""
+"""What all components share: registration, the boundary where errors become answers, and leaving after the drain."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -31,7 +31,7 @@ class PodComponent(ApplicationSession):
 
     pod: Pod
 
-    async def onJoin(self, details: SessionDetails) -> None:  # noqa: ARG002, N802 - Autobahn's name and shape
+    async def onJoin(self, details: SessionDetails) -> None:  # noqa: ARG002 - Autobahn's shape
         """Take the process's pod and register."""
         self.pod = wiring.pod()
         for uri, procedure in self.procedures().items():
@@ -69,11 +69,11 @@ class PodComponent(ApplicationSession):
                 if args:
                     raise errors.Invalid("Arguments are keyword arguments", field="args")
                 if ready and not connection.ready:
-                    raise errors.NotReady()
+                    raise errors.NotReady
                 return await handler(connection, kwargs)
             except errors.SigrouterError as refusal:
                 raise refused(refusal) from None
-            except Exception as bug:
+            except Exception as bug:  # noqa: BLE001 - here bugs become answers
                 raise self._internal(bug) from None
 
         return procedure
@@ -88,7 +88,7 @@ class PodComponent(ApplicationSession):
                 return await handler(kwargs)
             except errors.SigrouterError as refusal:
                 raise refused(refusal) from None
-            except Exception as bug:
+            except Exception as bug:  # noqa: BLE001 - here bugs become answers
                 raise self._internal(bug) from None
 
         return procedure

@@ -1,4 +1,4 @@
-"""Brings the pod to life with the node, gives it its way out to the peers, and holds the node's end back for its drain."""
+"""Brings the pod to life with the node, gives it its way out to the peers, and holds the end back for its drain."""
 
 from twisted.internet import reactor
 

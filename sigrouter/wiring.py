@@ -7,7 +7,6 @@ from typing import Any
 
 from attrs import frozen
 
-from sigrouter.services.settings_source import read_settings
 from sigrouter.services.admin_ticket import AdminTicket
 from sigrouter.services.admission import Admissions
 from sigrouter.services.authentication import JwtVerifier
@@ -24,6 +23,7 @@ from sigrouter.services.pairing import Pairing
 from sigrouter.services.pod import Pod
 from sigrouter.services.recovery import RecoveryTokens
 from sigrouter.services.sessions import Sessions
+from sigrouter.services.settings_source import read_settings
 from sigrouter.services.steps import StepRecorder
 from sigrouter.settings import Settings
 from sigrouter.stores.interface import Store
@@ -99,7 +99,7 @@ def build_pod(settings: Settings, reactor: Any, store: Store | None = None) -> P
         new_id=_new_id,
         stack=settings.node.stack,
         chance=random.random,
-        announce=lambda: housekeeping.renew_lease(),
+        announce=lambda: housekeeping.renew_lease(),  # noqa: PLW0108 - made further down
     )
     sessions = Sessions(
         settings=settings,

@@ -52,7 +52,7 @@ class Outcome:
 
 @define(eq=False)
 class Redeployment:
-    """One performance in ``directory``, where the logs are; ``show`` sees every scene. Everything ends with ``play``."""
+    """One performance in ``directory``, where the logs are; ``show`` sees every scene. All ends with ``play``."""
 
     directory: Path
     pairs: int

@@ -60,8 +60,8 @@ def check_transport(settings: Settings, name: str, transport: Mapping[str, Any])
         problems += _differences(name, transport, wanted)
     if settings.development and not _is_local(transport.get("endpoint", {})):
         problems.append(
-            f"the {name} transport would listen on {_address(transport.get('endpoint', {}))} in development mode: without "
-            "JWT keys (JWT_KEYS or JWT_JWKS_FILE) anyone can get a token, so the node stays on 127.0.0.1"
+            f"the {name} transport would listen on {_address(transport.get('endpoint', {}))} in development mode: "
+            "without JWT keys (JWT_KEYS or JWT_JWKS_FILE) anyone can get a token, so the node stays on 127.0.0.1"
         )
     return tuple(problems)
 
@@ -113,7 +113,8 @@ def _differences(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any])
     for key, value in wanted.get("paths", {}).get(path, {}).get("options", {}).items():
         if options.get(key) != value:
             problems.append(
-                f"{key} of the {name} transport is {options.get(key)!r} in config.json but {value!r} by the settings: {_ADVICE}"
+                f"{key} of the {name} transport is {options.get(key)!r} in config.json "
+                f"but {value!r} by the settings: {_ADVICE}"
             )
     return problems
 

@@ -1,6 +1,7 @@
 """The node's first process: it turns SIGTERM and SIGINT into a drain, and waits for it as the settings say."""
 
 import signal
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -89,10 +90,8 @@ class Controller(NodeController):
         def kill() -> None:
             outcome.faults.append(f"worker {worker.id} did not end within {seconds:g} s and was killed")
             self.log.error("{fault}", fault=outcome.faults[-1])
-            try:
+            with suppress(ProcessExitedAlready):  # its exit is about to be reported
                 worker.proto.transport.signalProcess("KILL")
-            except ProcessExitedAlready:
-                pass  # its exit is about to be reported
 
         deadline = reactor.callLater(seconds, kill)
 

@@ -1,4 +1,4 @@
-"""Our own kind of Crossbar node, chosen by ``sigrouter start``: settings instead of a fixed file, and a drain that is waited for.
+"""Our own kind of Crossbar node, chosen by ``sigrouter start``: settings and a drain that is waited for.
 
 The workers import this module by its dotted name.
 """

@@ -55,7 +55,7 @@ class DrainOnce:
         try:
             await self._drain()
         except Exception:  # noqa: BLE001 - whatever went wrong, the process must be able to stop
-            self.log.error("The drain failed: {traceback}", traceback=Failure().getTraceback())
+            self.log.error("The drain failed: {traceback}", traceback=Failure().getTraceback())  # noqa: TRY400 - txaio's
             # Autobahn ends the worker from such a trigger, too; ours is registered first and so decides the code.
             self._reactor.addSystemEventTrigger("after", "shutdown", self._end_process, FAILED_DRAIN_EXIT_CODE)
         finally:

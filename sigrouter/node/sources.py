@@ -1,4 +1,4 @@
-"""Where the processes of a node get their settings from: the same file and environment in the controller and the worker."""
+"""Where the processes of a node get their settings from: the same in the controller and the worker."""
 
 from sigrouter.services import settings_source
 from sigrouter.settings.model import Settings

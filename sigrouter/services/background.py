@@ -34,5 +34,5 @@ class Background:
             await work
         except SigrouterError:
             pass
-        except Exception:  # Nobody waits for it: the log is the only place.
+        except Exception:  # noqa: BLE001 - nobody waits for it: the log is the only place
             self.log.failure("background work failed")

@@ -1,7 +1,7 @@
-"""Hands the store's entries to the connections: in order, once, and catching up by itself where a notification was lost.
+"""Hands the store's entries to the connections: in order, once, and catching up where a notification was lost.
 
-The log is the truth and a notification only a hint that carries its entry along. A connection remembers the position up to
-which it was served; an entry that does not follow it is not delivered but makes the delivery read the log.
+The log is the truth and a notification only a hint that carries its entry along. A connection remembers the position
+up to which it was served; an entry that does not follow it is not delivered but makes the delivery read the log.
 """
 
 from collections.abc import Callable, Coroutine, Mapping

@@ -1,4 +1,4 @@
-"""What a node does from time to time: renews its lease, keeps its sessions alive, sweeps, and looks after slow readers."""
+"""What a node does from time to time: renews its lease, keeps its sessions alive, sweeps, and cuts slow readers."""
 
 from collections.abc import Awaitable, Callable
 
@@ -24,7 +24,7 @@ LEASES_PER_RENEWAL = 3
 
 @define(eq=False)
 class Housekeeping:
-    """``state`` tells what the lease says of this node (the pod sets it); each duty has its own period and none holds up another."""
+    """``state`` tells what the lease says of this node (the pod sets it); no duty holds up another."""
 
     log = Logger()
 
@@ -134,5 +134,5 @@ class Housekeeping:
             await duty()
         except SigrouterError:
             pass  # The store is away; it logs that itself, and the next round comes.
-        except Exception:  # A duty must not end because one round of it failed.
+        except Exception:  # noqa: BLE001 - a duty must not end because one round of it failed
             self.log.failure("a duty of the node failed", nodeId=self._settings.node.node_id)

@@ -43,7 +43,7 @@ def pairs_on_wire(pairs: Sequence[PairView]) -> list[dict[str, Any]]:
 
 @define(eq=False)
 class Sessions:
-    """``clock`` puts the release of held events behind the ready answer; ``start`` runs a coroutine in the background."""
+    """``clock`` puts the release of held events behind the ready answer; ``start`` runs a coroutine beside."""
 
     log = Logger()
 
@@ -82,7 +82,7 @@ class Sessions:
             raise confirmed
         if connection.closed:
             await self._report_lost(connection)
-            raise errors.Superseded()
+            raise errors.Superseded
         self._take_over(connection, confirmed)
         # The answer goes out when this coroutine returns; what was held meanwhile must come after it.
         self._clock.callLater(0, self._delivery.release, connection)
@@ -122,7 +122,7 @@ class Sessions:
         }
 
     async def end(self, session_id: str, reason: str) -> bool:
-        """End a session for good, wherever it is; True for the call that did it. Its slot goes to the next in the queue."""
+        """End a session for good, wherever it is; True for the call that did it. Its slot goes to the next."""
         ended = await self._store.end(session_id, reason)
         if ended:
             self.log.info("session ended", sessionId=session_id, reason=reason, nodeId=self._settings.node.node_id)
