@@ -29,6 +29,9 @@ from sigrouter.stores.interface import Entry, NodeState, Store
 
 Life = Literal["starting", "serving", "stopping"]
 
+LAST_WORDS_S = 0.1
+"""Seconds between the end of a session and the goodbye to its connections."""
+
 
 @define(eq=False)
 class Pod:
@@ -98,7 +101,7 @@ class Pod:
                 await self.store.release_node(self.settings.node.node_id)
         except SigrouterError:
             self.log.warn("the store was away at the end; the lease runs out by itself", nodeId=self.node_id)
-        except Exception:  # Whatever it is, the process must end, and its sessions are resumable.
+        except Exception:  # noqa: BLE001 - whatever it is, the process must end, and its sessions are resumable.
             self.log.failure("the shutdown failed", nodeId=self.node_id)
         finally:
             await self.store.close()
@@ -177,7 +180,8 @@ class Pod:
         """The session is over: so are its connections."""
         uri = uris.CLOSE_KICKED if reason == "kicked" else uris.CLOSE_ENDED
         for connection in self.connections.of_session(session_id):
-            self.delivery.outlet.close(connection.connection_id, uri)
+            # A peer that ended itself gets its answer first: a result after the goodbye is an error in WAMP.
+            self.clock.callLater(LAST_WORDS_S, self.delivery.outlet.close, connection.connection_id, uri)
         self.drain.on_ended(session_id, reason)
 
     def on_nodes_changed(self) -> None:
