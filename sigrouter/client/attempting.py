@@ -145,8 +145,7 @@ class Attempting(Talking):
         self.positions.interrupted()
         self.pairing.connected(answer.get("pairs") or (), at)
         caught = {
-            channel: self.positions.caught_up(channel, part)
-            for channel, part in (answer.get("channels") or {}).items()
+            channel: self.positions.caught_up(channel, part) for channel, part in (answer.get("channels") or {}).items()
         }
         self._report_ready(caught, at)
         for channel, part in caught.items():

@@ -72,9 +72,7 @@ class Core:
             self._session.requests.add(Request(command_id, procedure, kwargs, resolve))
         return self._effects(at)
 
-    def request_pair(
-        self, command_id: int, abilities: tuple[str, ...], deadline_s: float, at: float
-    ) -> list[Effect]:
+    def request_pair(self, command_id: int, abilities: tuple[str, ...], deadline_s: float, at: float) -> list[Effect]:
         """Wait for a worker; resolved with the ``Pair``."""
         if not self._refuse(command_id):
             self._session.pairing.request(command_id, abilities, deadline_s, at)

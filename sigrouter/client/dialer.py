@@ -122,6 +122,4 @@ class Dialer:
         return True
 
     def _delay_s(self, retry_after_s: float | None) -> float:
-        return next_delay(
-            self._failures, self._random_unit(), self._options.base_s, self._options.cap_s, retry_after_s
-        )
+        return next_delay(self._failures, self._random_unit(), self._options.base_s, self._options.cap_s, retry_after_s)

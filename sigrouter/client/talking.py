@@ -18,7 +18,7 @@ from sigrouter.protocol import uris
 
 
 class Talking:
-    """Half of the session's state; the other half, how connections come and go, is in :mod:`.attempting` and :mod:`.connecting`."""
+    """Half of the session's state; how connections come and go is in :mod:`.attempting` and :mod:`.connecting`."""
 
     def __init__(
         self,

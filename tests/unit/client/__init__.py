@@ -1,1 +1,0 @@
-"""The SDK's core and its front ends."""
