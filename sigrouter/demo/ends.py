@@ -14,7 +14,8 @@ Way = Literal["client", "worker"]
 
 @define(eq=False)
 class End:
-    """``name`` is ours, and the server never hears it; ``sessions`` are the ids in the order in which it had them.
+    """``name`` is ours, and the server never hears it; ``sessions`` are the ids in the order in which it had them;
+    ``partner`` is the other end's first one.
 
     ``gaps_s``: for each resumption outside a handover, the seconds without a connection. ``faults``: whatever
     must not happen to a session: lost, ended, superseded, a log that no longer reached back.
@@ -24,6 +25,7 @@ class End:
     way: Way
     peer: Client | Worker = field(repr=False)
     pair_id: str = ""
+    partner: str = ""
     node_id: str = ""
     sessions: list[str] = Factory(list)
     resumed: int = 0

@@ -78,8 +78,8 @@ class Traffic:
         by_session = {end.peer.session_id: end for end in offering}
         period = 1 / rate
         for number, client in enumerate(asking):
-            worker = by_session[client.pair_id]
-            client.pair_id = worker.pair_id = client.peer.pairs[0].pair_id
+            worker = by_session[client.partner]
+            worker.pair_id, worker.partner = client.pair_id, client.peer.session_id
             self._ledger.bind(number, client=client.name, worker=worker.name)
             offset = period * number / len(asking)
             self._talk(client, number, period, offset)
@@ -124,7 +124,7 @@ class Traffic:
         await self._begin(end)
         assert isinstance(end.peer, Client)
         pair = await end.peer.request_pair(abilities=[ABILITY], deadline_s=PAIR_DEADLINE_S)
-        end.pair_id = pair.peer_session_id
+        end.pair_id, end.partner = pair.pair_id, pair.peer_session_id
 
     async def _begin(self, end: End) -> None:
         Deferred.fromCoroutine(end.listen(self._received)).addErrback(_fatal)
