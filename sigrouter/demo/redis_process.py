@@ -49,7 +49,7 @@ def free_port() -> int:
 
 @define
 class RedisProcess:
-    """One server process in ``directory``; ``aof`` keeps its data over restarts, else it keeps nothing.
+    """One server process in ``directory``; ``aof`` keeps all its data over crashes, else it keeps nothing.
 
     ``port`` 0 takes a free one at the first start, and keeps it. Calls block until the server answers, or is gone.
     """
@@ -113,7 +113,7 @@ class RedisProcess:
 
     def _launch(self, port: int) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        durability = ["--appendonly", "yes", "--appendfsync", "everysec"] if self.aof else ["--appendonly", "no"]
+        durability = ["--appendonly", "yes", "--appendfsync", "always"] if self.aof else ["--appendonly", "no"]
         self._process = subprocess.Popen(  # noqa: S603 - the path is ours, the arguments are no shell
             [
                 self.executable,

@@ -135,7 +135,10 @@ class Traffic:
 
     def _talk(self, end: End, pair: int, period: float, offset: float) -> None:
         # A message does not wait for the answer to the one before: a peer speaks when it has something to say.
-        sender = LoopingCall(lambda: Deferred.fromCoroutine(self._send(end, pair, end.way)).addErrback(_fatal) and None)
+        def speak() -> None:
+            Deferred.fromCoroutine(self._send(end, pair, end.way)).addErrback(_fatal)
+
+        sender = LoopingCall(speak)
         sender.clock = self._clock
         self._senders.append(sender)
         self._clock.callLater(offset, self._begin_talking, sender, period)
@@ -178,7 +181,7 @@ class Orders(LineReceiver):
             answer = await self._traffic.obey(order)
         except Exception as error:  # noqa: BLE001 - the parent has to hear of it, whatever it is
             answer = {"error": f"{name_of(error)}: {error}"}
-        self.sendLine(json.dumps(answer).encode())
+        self.sendLine(json.dumps(answer).encode())  # type: ignore[no-untyped-call]  # Twisted's
 
     def connectionLost(self, reason: Any = None) -> None:  # noqa: ARG002 - Twisted's signature
         """The parent is gone, or wants no more."""
@@ -196,16 +199,18 @@ def _fatal(failure: Any) -> None:
 
 def main() -> None:
     """Run until standard input ends."""
-    from twisted.internet import reactor  # noqa: PLC0415 - importing it chooses the reactor
+    # Importing it chooses the reactor; what is imported is a module for mypy and a reactor at run time.
+    from twisted.internet import reactor as chosen  # noqa: PLC0415 - see above
 
+    reactor: Any = chosen
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
 
     def stop() -> None:
-        if reactor.running:  # type: ignore[attr-defined]  # the module is a reactor only at run time
-            reactor.stop()  # type: ignore[attr-defined]  # likewise
+        if reactor.running:
+            reactor.stop()
 
-    stdio.StandardIO(Orders(Traffic(reactor), stop))  # type: ignore[arg-type]  # likewise
-    reactor.run()  # type: ignore[attr-defined]  # likewise
+    stdio.StandardIO(Orders(Traffic(reactor), stop))
+    reactor.run()
 
 
 if __name__ == "__main__":
