@@ -50,18 +50,20 @@ def started_by_sigrouter(session: ApplicationSession) -> bool:
     return worker is not None and worker.personality.NAME == PERSONALITY_NAME
 
 
-def lost_components(session: ApplicationSession) -> tuple[str, ...]:
-    """The ids of the components that this worker has started but that are not attached to the router (any more).
+def watch_components(failed: Callable[[str], None]) -> None:
+    """Have ``failed(class name)`` called when the ``onJoin`` of a component of this process raises.
 
-    Crossbar detaches a component whose ``onJoin`` raises, and then waits for it for ever.
+    Crossbar logs that, declares the component ready, and serves without its procedures.
     """
-    router, worker = router_of(session), worker_of(session)
-    return tuple(name for name, component in worker.components.items() if not router.is_attached(component.session))
+    swallow = RouterApplicationSession._swallow_error  # noqa: SLF001 - this is the file for it
 
+    def swallow_and_tell(self: Any, failure: Any, message: str) -> Any:
+        result = swallow(self, failure, message)
+        if message == "While firing onJoin":
+            failed(type(self._session).__qualname__)
+        return result
 
-def is_listening(session: ApplicationSession) -> bool:
-    """Whether the worker has opened a port: Crossbar does so after all components have started."""
-    return bool(worker_of(session).transports)
+    RouterApplicationSession._swallow_error = swallow_and_tell  # noqa: SLF001 - this is the file for it
 
 
 def return_to_launch_directory() -> None:

@@ -10,12 +10,15 @@ from typing import Final
 REDACTED: Final = "[redacted]"
 
 _SECRET_NAMES: Final = "recovery_token|access_token|refresh_token|id_token|token|ticket|jwt|signature|password|passwd|secret|secrets|redis_password"
+# In the repr of bytes a line break is a backslash and a letter, which would hide the beginning of the next word.
+_START: Final = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))"
+# pprint cuts a long text into several literals, one below the other.
+_LITERAL: Final = r"""\(?(?:\s*b?"(?:[^"\\]|\\.)*")+|\(?(?:\s*b?'(?:[^'\\]|\\.)*')+"""
 _HEADERS: Final = re.compile(
-    r"""\b((?:set-)?cookie|(?:proxy-)?authorization)(["']?\s*[:=]\s*(?:\[?b?["'])?)[^\r\n"'\\]+""", re.IGNORECASE
+    rf"""{_START}((?:set-)?cookie|(?:proxy-)?authorization)(["']?\s*[:=]\s*\[?)({_LITERAL}|[^\r\n"'\\]+)""", re.IGNORECASE
 )
 _NAMED: Final = re.compile(
-    rf"""\b((?:{_SECRET_NAMES})["']?\s*[:=]\s*)(b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|(?!None\b|\{{)[^\s,;&)}}\]"']+)""",
-    re.IGNORECASE,
+    rf"""{_START}((?:{_SECRET_NAMES})["']?\s*[:=]\s*)({_LITERAL}|(?!None\b|\{{)[^\s,;&)}}\]"']+)""", re.IGNORECASE
 )
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*")
 _SIGNED: Final = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}(?![A-Za-z0-9_])")

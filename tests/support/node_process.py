@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self
 import jwt
 from attrs import define, field
 
-from sigrouter.commands.settings_source import read_settings
+from sigrouter.services.settings_source import read_settings
 from sigrouter.demo.redis_process import free_port
 from sigrouter.demo.server_process import ServerProcess, answers
 from sigrouter.node.configuration import render, template
@@ -30,8 +30,8 @@ class NodeProcess:
 
     ``way``: ``sigrouter start`` or plain ``crossbar start``. ``state_dir`` holds the development keys: nodes that share it
     take each other's JWTs and tokens. ``redis_port``: share a real Redis; without it the store is this node's memory.
-    ``env``: further variables, over all others. ``config``: another Crossbar configuration than the shipped one; it is
-    rendered with the settings. ``loglevel`` is Crossbar's.
+    ``env``: further variables, over all others. ``config``: another Crossbar configuration than the shipped one; the
+    settings are written into it, unless ``rendered`` is false. ``loglevel`` is Crossbar's.
     """
 
     directory: Path
@@ -41,6 +41,7 @@ class NodeProcess:
     redis_port: int | None = None
     env: Mapping[str, str] = field(factory=dict)
     config: Mapping[str, Any] | None = None
+    rendered: bool = True
     loglevel: str = "info"
     state_dir: Path | None = None
     port: int = field(factory=free_port)
@@ -64,8 +65,9 @@ class NodeProcess:
     def start(self) -> None:
         """Start it and answer at once; also again after its end."""
         self.cbdir.mkdir(parents=True, exist_ok=True)
-        settings = read_settings(self.variables)
-        configuration = render(self.config if self.config is not None else template(), settings)
+        configuration = self.config if self.config is not None else template()
+        if self.rendered:
+            configuration = render(configuration, read_settings(self.variables))
         (self.cbdir / "config.json").write_text(json.dumps(configuration, indent=2))
         self._server = ServerProcess(self.name, self.command, self.directory, self.variables)
         self._server.start()
@@ -73,10 +75,9 @@ class NodeProcess:
     @property
     def command(self) -> list[str]:
         """What an operator would type."""
-        if self.way == "sigrouter":
-            return [sys.executable, "-m", "sigrouter", "start", "--cbdir", str(self.cbdir)]
-        crossbar = Path(sys.executable).parent / "crossbar"
-        return [str(crossbar), "start", "--cbdir", str(self.cbdir), "--loglevel", self.loglevel]
+        program = str(Path(sys.executable).parent / self.way)
+        level = ["--loglevel", self.loglevel] if self.way == "crossbar" else []
+        return [program, "start", "--cbdir", str(self.cbdir), *level]
 
     @property
     def variables(self) -> dict[str, str]:
