@@ -125,7 +125,6 @@ class Ledger:
             if node_id:  # the answer may be older than what was heard of a worker that is moving
                 self.place.setdefault(worker_id, node_id)
         self.consider(session_id, at, out)
-        self._await(session_id)
 
     def moved(self, session_id: str, node_id: str, at: float, out: Effects) -> None:
         """A session is confirmed on another node; it need not have been here."""
@@ -193,6 +192,8 @@ class Ledger:
         """Release a client if none of its workers is waited for any more."""
         if self.peer(session_id) != "pending":
             self._release(session_id, at, out)
+        else:  # the last one that is waited for may have an earlier deadline than the one that just came
+            self._await(session_id)
 
     def _ready(self, worker_id: str) -> bool:
         return self.place.get(worker_id, "") in self.ready_nodes
@@ -264,6 +265,8 @@ class Ledger:
             _, session_id = heappop(self._deadlines)
             if self.deadline(session_id) <= at:
                 self._release(session_id, at, out)
+            else:
+                self._await(session_id)
 
     def push_all(self, at: float, out: Effects) -> int:
         """The final push: everybody who has not moved is to be told (again); how many. Walks through all moves."""
