@@ -60,6 +60,12 @@ class Authenticator(PodComponent):
             except errors.SigrouterError as refusal:
                 # An ABORT drops keyword arguments: the details travel as JSON in its message.
                 self.pod.refused(refusal)
+                self.log.info(
+                    "connection refused: {error} ({reason}), nodeId={nodeId}",
+                    error=refusal.uri,
+                    reason=getattr(refusal, "reason", refusal.message),
+                    nodeId=self.pod.node_id,
+                )
                 raise ApplicationError(refusal.uri, json.dumps(refusal.details())) from None
             except Exception as bug:  # noqa: BLE001 - anything else would reach the peer with its text
                 raise self._internal(bug) from None

@@ -7,6 +7,7 @@ from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallDetails, RegisterOptions, SessionDetails
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from sigrouter import wiring
 from sigrouter.node.shutdown import DrainOnce
@@ -72,7 +73,7 @@ class PodComponent(ApplicationSession):
                     raise errors.NotReady
                 return await handler(connection, kwargs)
             except errors.SigrouterError as refusal:
-                raise refused(refusal) from None
+                raise self._refused(refusal, details.caller) from None
             except Exception as bug:  # noqa: BLE001 - here bugs become answers
                 raise self._internal(bug) from None
 
@@ -81,17 +82,35 @@ class PodComponent(ApplicationSession):
     def for_operator(self, handler: Callable[[Mapping[str, Any]], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         """A procedure for operators: ``handler(arguments)``, behind the same boundary."""
 
-        async def procedure(*args: Any, details: CallDetails, **kwargs: Any) -> Any:  # noqa: ARG001 - WAMP's shape
+        async def procedure(*args: Any, details: CallDetails, **kwargs: Any) -> Any:
             try:
                 if args:
                     raise errors.Invalid("Arguments are keyword arguments", field="args")
                 return await handler(kwargs)
             except errors.SigrouterError as refusal:
-                raise refused(refusal) from None
+                raise self._refused(refusal, details.caller) from None
             except Exception as bug:  # noqa: BLE001 - here bugs become answers
                 raise self._internal(bug) from None
 
         return procedure
+
+    def onUserError(self, fail: Failure, msg: str) -> None:
+        """Refusals are logged by us, with their session; anything else here would be a bug of the boundary."""
+        if not isinstance(fail.value, ApplicationError):
+            self.log.failure("{msg}", failure=fail, msg=msg)
+
+    def _refused(self, refusal: errors.SigrouterError, caller: int) -> ApplicationError:
+        connection = self.pod.connections.get(caller)
+        self.pod.refused(refusal)
+        if not isinstance(refusal, errors.Unavailable):  # The store says once that it is away, not for each call.
+            self.log.info(
+                "call refused: {error} {fields}, sessionId={sessionId} nodeId={nodeId}",
+                error=refusal.uri,
+                fields=refusal.fields,
+                sessionId=connection.session_id if connection else None,
+                nodeId=self.pod.node_id,
+            )
+        return refused(refusal)
 
     def _internal(self, bug: Exception) -> ApplicationError:
         self.log.failure("a procedure failed: {bug!r}", bug=type(bug).__name__)

@@ -99,7 +99,11 @@ class Housekeeping:
         await self._steps.flush()
         if self._clock.seconds() >= self._no_expiry_before:
             for session_id in await self._store.expire():
-                self.log.info("session expired", sessionId=session_id, nodeId=self._settings.node.node_id)
+                self.log.info(
+                    "session expired, sessionId={sessionId} nodeId={nodeId}",
+                    sessionId=session_id,
+                    nodeId=self._settings.node.node_id,
+                )
         await self._store.match()
         await self._tell_queue()
 
@@ -120,7 +124,9 @@ class Housekeeping:
             if outlet.unsent_bytes(connection.connection_id) > self._settings.limits.unsent_bytes:
                 self.slow_readers += 1
                 self.log.warn(
-                    "slow reader cut off", sessionId=connection.session_id, nodeId=self._settings.node.node_id
+                    "slow reader cut off, sessionId={sessionId} nodeId={nodeId}",
+                    sessionId=connection.session_id,
+                    nodeId=self._settings.node.node_id,
                 )
                 outlet.close(connection.connection_id, uris.CLOSE_SLOW_READER)
             elif not connection.ready and now - connection.joined_at > self._settings.session.handshake_s:
@@ -135,4 +141,4 @@ class Housekeeping:
         except SigrouterError:
             pass  # The store is away; it logs that itself, and the next round comes.
         except Exception:  # noqa: BLE001 - a duty must not end because one round of it failed
-            self.log.failure("a duty of the node failed", nodeId=self._settings.node.node_id)
+            self.log.failure("a duty of the node failed, nodeId={nodeId}", nodeId=self._settings.node.node_id)

@@ -41,6 +41,4 @@ class LocalPeers:
 
 
 def _local(connection: Connection) -> LocalSession:
-    return LocalSession(
-        connection.session_id, connection.role, connection.generation, tuple(connection.pairs.values())
-    )
+    return LocalSession(connection.session_id, connection.role, connection.generation, tuple(connection.pairs.values()))

@@ -56,7 +56,11 @@ class Pairing:
             raise answer
         if isinstance(answer, Paired):
             self.log.info(
-                "paired", pairId=answer.pair_id, sessionId=answer.client_id, peer=answer.worker_id, nodeId=self._node_id
+                "paired: pairId={pairId} with {peer}, sessionId={sessionId} nodeId={nodeId}",
+                pairId=answer.pair_id,
+                sessionId=answer.client_id,
+                peer=answer.worker_id,
+                nodeId=self._node_id,
             )
             return {"state": "paired", "pair_id": answer.pair_id, "peer_session_id": answer.worker_id}
         return {"state": "queued", "position": answer.position, "deadline_at": int(answer.deadline_at * 1000)}

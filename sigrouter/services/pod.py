@@ -93,16 +93,18 @@ class Pod:
                 self._say_goodbye()
             elif was == "serving":
                 report = await self.drain.drain("shutdown", self.budget_s)
-                self.log.info("drained: {report}", nodeId=self.node_id, report=report)
+                self.log.info("drained: {report}, nodeId={nodeId}", nodeId=self.node_id, report=report)
             self.housekeeping.stop()
             await self.background.settle()
             if self.store.available:
                 await self.steps.flush()
                 await self.store.release_node(self.settings.node.node_id)
         except SigrouterError:
-            self.log.warn("the store was away at the end; the lease runs out by itself", nodeId=self.node_id)
+            self.log.warn(
+                "the store was away at the end; the lease runs out by itself, nodeId={nodeId}", nodeId=self.node_id
+            )
         except Exception:  # noqa: BLE001 - whatever it is, the process must end, and its sessions are resumable.
-            self.log.failure("the shutdown failed", nodeId=self.node_id)
+            self.log.failure("the shutdown failed, nodeId={nodeId}", nodeId=self.node_id)
         finally:
             await self.store.close()
 

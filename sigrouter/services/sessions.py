@@ -125,7 +125,12 @@ class Sessions:
         """End a session for good, wherever it is; True for the call that did it. Its slot goes to the next."""
         ended = await self._store.end(session_id, reason)
         if ended:
-            self.log.info("session ended", sessionId=session_id, reason=reason, nodeId=self._settings.node.node_id)
+            self.log.info(
+                "session ended: {reason}, sessionId={sessionId} nodeId={nodeId}",
+                sessionId=session_id,
+                reason=reason,
+                nodeId=self._settings.node.node_id,
+            )
             await self._store.match()
         return ended
 
@@ -161,7 +166,7 @@ class Sessions:
         self._steps.note(handover_id, connection.session_id, connection.role, "replayed", replayed)
         self._steps.note(handover_id, connection.session_id, connection.role, "confirmed")
         self.log.info(
-            "session ready",
+            "session ready: generation {generation}, {replayed} replayed, sessionId={sessionId} nodeId={nodeId}",
             sessionId=connection.session_id,
             nodeId=self._settings.node.node_id,
             generation=connection.generation,

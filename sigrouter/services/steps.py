@@ -41,7 +41,9 @@ class StepRecorder:
             return
         if len(self._waiting) >= MOST_KEPT:
             self._waiting.popleft()
-            self.log.warn("handover steps dropped: the store has been away for too long", nodeId=self._node_id)
+            self.log.warn(
+                "handover steps dropped: the store has been away for too long, nodeId={nodeId}", nodeId=self._node_id
+            )
         at = int(self._now() * 1000)
         self._waiting.append(_Noted(handover_id, Step(session_id, role, step, at, self._node_id, detail or {})))
         if not self._flushing:
