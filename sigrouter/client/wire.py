@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from attrs import define, field
-from autobahn.exception import PayloadExceededError
+from autobahn.exception import Disconnected, PayloadExceededError
 from autobahn.wamp import message, role
 from autobahn.wamp.exception import ProtocolError, SerializationError, TransportLost
 from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer, Serializer
@@ -179,7 +179,7 @@ class Wire:
         if self._transport is not None:
             try:
                 self._transport.send(outgoing)
-            except TransportLost:
+            except (TransportLost, Disconnected):  # The latter: the WebSocket is closing, but nobody told us yet.
                 self._transport = None
 
     def _close_transport(self) -> None:
