@@ -8,7 +8,7 @@ from typing import Any
 from autobahn.asyncio.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 
 from sigrouter.client.base import BaseClient, Ticket, Timer, WorkerCommands
-from sigrouter.client.wire import SERIALIZERS, Limited, Wire, configure
+from sigrouter.client.wire import Limited, Wire, configure, serializers
 
 
 class _Protocol(Limited, WampWebSocketClientProtocol):  # type: ignore[misc]  # autobahn is untyped here
@@ -59,8 +59,9 @@ class Client(BaseClient):
 
     async def _connect(self, wire: Wire) -> None:
         loop = asyncio.get_running_loop()
-        serializers = [SERIALIZERS[self._serializer]()]
-        factory = WampWebSocketClientFactory(lambda: wire, url=wire.connect.url, serializers=serializers, loop=loop)
+        factory = WampWebSocketClientFactory(
+            lambda: wire, url=wire.connect.url, serializers=serializers(self._serializer), loop=loop
+        )
         factory.protocol = _Protocol
         factory.wire = wire
         configure(factory, self._options.message_bytes, self._options.attempt_timeout_s)

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sigrouter.client.base import BaseClient, Ticket, Timer, WorkerCommands
-from sigrouter.client.wire import SERIALIZERS, Limited, Wire, configure
+from sigrouter.client.wire import Limited, Wire, configure, serializers
 
 
 class _Protocol(Limited, WampWebSocketClientProtocol):  # type: ignore[misc]  # autobahn is untyped here
@@ -72,8 +72,9 @@ class Client(BaseClient):
         self._spawn(self._connect(wire))
 
     async def _connect(self, wire: Wire) -> None:
-        serializers = [SERIALIZERS[self._serializer]()]
-        factory = WampWebSocketClientFactory(lambda: wire, url=wire.connect.url, serializers=serializers)
+        factory = WampWebSocketClientFactory(
+            lambda: wire, url=wire.connect.url, serializers=serializers(self._serializer)
+        )
         factory.protocol = _Protocol
         factory.wire = wire
         factory.noisy = False

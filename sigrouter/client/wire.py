@@ -6,7 +6,8 @@ stay cheap.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from itertools import count
 from typing import Any, Protocol
 
@@ -14,16 +15,11 @@ from attrs import define, field
 from autobahn.exception import Disconnected, PayloadExceededError
 from autobahn.wamp import message, role
 from autobahn.wamp.exception import ProtocolError, SerializationError, TransportLost
-from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer, Serializer
 
 from sigrouter.client.effects import Connect
 from sigrouter.protocol import uris
 
-SERIALIZERS: Mapping[str, Callable[[], Serializer]] = {
-    "json": JsonSerializer,
-    "cbor": CBORSerializer,
-    "msgpack": MsgPackSerializer,
-}
+SERIALIZERS = {"json": "JsonSerializer", "cbor": "CBORSerializer", "msgpack": "MsgPackSerializer"}
 
 LOST = "Connection lost"
 _ROLES = {
@@ -197,6 +193,12 @@ class Limited:
         if len(payload) > self.factory.message_bytes:
             raise PayloadExceededError(f"{len(payload)} bytes are more than {self.factory.message_bytes}")
         super().sendMessage(payload, *args, **kwargs)  # type: ignore[misc]  # the class that this is mixed into
+
+
+def serializers(name: str) -> list[Any]:
+    """The one serializer to offer. Imported late: the module takes its clock from the framework chosen by then."""
+    module = import_module("autobahn.wamp.serializer")
+    return [getattr(module, SERIALIZERS[name])()]
 
 
 def configure(factory: Any, message_bytes: int, timeout_s: float) -> None:
