@@ -48,6 +48,12 @@ local function milliseconds()
   return math.floor(now * 1000)
 end
 
+-- An epoch as readers know it. It changes for all logs at once when Redis may have lost entries that were acknowledged:
+-- their numbers will be given out again.
+local function whole_epoch(epoch)
+  return epoch .. '.' .. (call('GET', INCARNATION) or '')
+end
+
 -- An entry of the system into a session's mailbox, which takes it even if it is full.
 local function append(id, body)
   local key = SESSION .. id
@@ -62,7 +68,7 @@ local function append(id, body)
   end
   if seq == 1 then call('EXPIRE', MESSAGES .. id, LIVE_TTL_S) end
   if box[3] == 'connected' then
-    tell(NODE_CHANNEL .. box[4], 'entry', 'session:' .. id, box[1], seq, at, body)
+    tell(NODE_CHANNEL .. box[4], 'entry', 'session:' .. id, whole_epoch(box[1]), seq, at, body)
   end
 end
 

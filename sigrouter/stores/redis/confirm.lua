@@ -25,12 +25,12 @@ place_worker(id)
 renew(id)
 
 local box = call('HMGET', SESSION .. id, 'epoch', 'head', 'acked')
-local head = tonumber(box[2])
-if reads == '1' and epoch == box[1] and seq > tonumber(box[3]) and seq <= head then
+local current, head = whole_epoch(box[1]), tonumber(box[2])
+if reads == '1' and epoch == current and seq > tonumber(box[3]) and seq <= head then
   call('HSET', SESSION .. id, 'acked', seq)
   call('XTRIM', MESSAGES .. id, 'MINID', (seq + 1) .. '-0')
 end
-local backlog = read_log(MESSAGES .. id, box[1], head, epoch, seq, limit)
+local backlog = read_log(MESSAGES .. id, current, head, epoch, seq, limit)
 local pairs_here = pair_views(id)
 for _, view in ipairs(pairs_here) do
   if view[5] ~= '' then tell(NODE_CHANNEL .. view[5], 'peer_ready', view[2], id, node_id) end

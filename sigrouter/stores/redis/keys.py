@@ -62,6 +62,14 @@ QUEUE_DEADLINES: Final = "queue:deadlines"
 TURN: Final = "turn"
 """A counter: the order of arrivals, whatever the clock says."""
 
+# ---- Redis itself --------------------------------------------------------------------------------
+
+RUN_ID: Final = "redis:run_id"
+"""The run of the Redis process that the nodes last greeted."""
+
+INCARNATION: Final = "redis:incarnation"
+"""Part of every epoch: the first run since Redis may last have lost what it had acknowledged."""
+
 # ---- Nodes and handovers -------------------------------------------------------------------------
 
 NODE: Final = "node:"

@@ -8,7 +8,6 @@ from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from txredisapi import RedisError
 
 from sigrouter.machines.backoff import next_delay
 from sigrouter.protocol.errors import Unavailable
@@ -167,4 +166,4 @@ class _OneWire(Factory):
 
 def _describe(failure: BaseException) -> str:
     """For the operator's log; Redis's own errors hold no secret (a wrong password is not repeated)."""
-    return f"{type(failure).__name__}: {failure}" if isinstance(failure, RedisError) else type(failure).__name__
+    return f"{type(failure).__name__}: {failure}"

@@ -13,6 +13,7 @@ from txredisapi import RedisError, ResponseError
 from sigrouter.protocol.errors import Unavailable
 from sigrouter.stores.interface import StoreTimes
 from sigrouter.stores.redis.codec import unpack_answer
+from sigrouter.stores.redis.identity import who_answers
 from sigrouter.stores.redis.keys import CONSTANTS
 from sigrouter.stores.redis.link import Link
 from sigrouter.stores.redis.wire import Wire
@@ -24,7 +25,7 @@ PARTS: Final[dict[str, tuple[str, ...]]] = {
     "create": LIFE, "claim": (), "confirm": LIFE, "keepalive": LIFE, "lost": LIFE, "end": BONDS, "expire": BONDS,
     "records": (), "pairs_of": LIFE, "send": (), "read": (), "ack": (), "notify": (), "announce": LIFE, "worker": (),
     "request": QUEUE, "cancel": BONDS, "release": BONDS, "match": QUEUE, "lease": (), "release_node": (), "nodes": (),
-    "mark": (), "record": (), "handovers": (),
+    "mark": (), "record": (), "handovers": (), "greet": (),
 }  # fmt: skip
 """Script to the shared parts that it needs besides ``base``."""
 
@@ -58,11 +59,14 @@ class Scripts:
         self._clock = clock
         self._scripts = assemble(times)
 
-    async def load(self, wire: Wire) -> None:
-        """Make a server, fresh or restarted, know all the scripts."""
+    async def greet(self, wire: Wire) -> None:
+        """Make a server, fresh or restarted, know all the scripts; if it may have lost something, change the epochs."""
         loading = [wire.ask(b"SCRIPT", b"LOAD", script.text) for script in self._scripts.values()]
         for answer in loading:
             await answer
+        identity = await who_answers(wire)
+        durable = b"1" if identity.durable else b"0"
+        await wire.ask(b"EVALSHA", self._scripts["greet"].digest, b"0", b"", identity.run_id, durable)
 
     async def run(self, name: str, *arguments: bytes | str | float) -> Any:
         """One script, one round trip; its answer is a list that starts with the outcome.

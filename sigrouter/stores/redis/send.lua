@@ -49,7 +49,7 @@ if pair_id ~= '' then
   if not box[1] or box[3] == 'ended' then return answer('not_paired') end
   local reads = box[2] == '1'
   if reads and call('XLEN', stream) >= MAILBOX_ENTRIES then return answer('mailbox_full') end
-  channel, epoch = 'session:' .. reader, box[1]
+  channel, epoch = 'session:' .. reader, whole_epoch(box[1])
   seq = call('HINCRBY', key, 'head', 1)
   if reads then
     call('XADD', stream, seq .. '-0', 'a', at, 'b', body)
@@ -66,6 +66,7 @@ else
     call('DEL', stream)
     call('HSET', log, 'epoch', epoch)
   end
+  epoch = whole_epoch(epoch)
   channel = 'room:' .. room_id
   seq = call('HINCRBY', log, 'head', 1)
   call('XADD', stream, 'MAXLEN', ROOM_ENTRIES, seq .. '-0', 'a', at, 'b', body)

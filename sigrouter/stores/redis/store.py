@@ -77,7 +77,7 @@ class RedisStore(ChannelsPart, SessionsPart, PairsPart, NodesPart, HandoversPart
         return Wire(self._reactor, self._timeout_s)
 
     async def _greet(self, wire: Wire) -> None:
-        await self._scripts.load(wire)
+        await self._scripts.greet(wire)
 
     def _changed(self) -> None:
         """After an outage of either connection, once both are back: what was missed can be read, and is to be."""

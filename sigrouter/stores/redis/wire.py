@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from sigrouter.stores.redis.reader import BrokenReply, ErrorReply, Reader
 
 
-class Wire(txredisapi.SubscriberProtocol):
+class Wire(txredisapi.RedisProtocol):
     """txredisapi's protocol with our reader of replies, and without its timer for each command.
 
     While an answer is outstanding, something must come within ``timeout_s``, else the server is taken for hung and the
@@ -77,13 +77,14 @@ class Wire(txredisapi.SubscriberProtocol):
         for reply in replies:
             self.replyReceived(txredisapi.ResponseError(reply.text) if isinstance(reply, ErrorReply) else reply)
 
-    def messageReceived(self, pattern: Any, channel: bytes, message: bytes) -> None:  # noqa: ARG002 - inherited
-        """A message of pub/sub. What the listener does wrong must not cost the connection."""
-        if self._on_message is None:
+    def replyReceived(self, reply: Any) -> None:  # noqa: N802 - inherited
+        """Hand an answer to who waits for it, or tell a message. txredisapi's subscriber cuts long lists short."""
+        if self._on_message is None or not isinstance(reply, list) or reply[0] != b"message":
+            super().replyReceived(reply)
             return
         try:
-            self._on_message(channel, message)
-        except Exception:  # noqa: BLE001 - whatever it is, the others still get their messages
+            self._on_message(reply[1], reply[2])
+        except Exception:  # noqa: BLE001 - what the listener does wrong must not cost the connection
             self.log.failure("A listener failed on a notification")
 
     def connectionLost(self, why: Failure) -> None:
