@@ -1,7 +1,7 @@
 """The first component of the router worker: it makes any way of starting this node a safe one.
 
 Under ``sigrouter start`` and plain ``crossbar start`` alike: no token in a log, no port that the settings do not want,
-no development mode beyond this machine, no silent socket that stays, no half a node because a component did not come up.
+no development mode beyond this machine, no silent socket that stays, no half a node without one of its components.
 """
 
 import os
@@ -11,7 +11,7 @@ from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.types import ComponentConfig, SessionDetails
 from twisted.internet import reactor
 
-from sigrouter.node import compat, log_filter
+from sigrouter.node import compat, log_filter, recursion
 from sigrouter.node.configuration import check_transport
 from sigrouter.node.sockets import SocketDeadlines
 from sigrouter.node.sources import read_settings
@@ -25,6 +25,7 @@ class NodeGuard(ApplicationSession):
     def __init__(self, config: ComponentConfig) -> None:
         # Before anything else may log, and in the constructor: a problem here ends the boot with its words.
         log_filter.install()
+        recursion.restore_limit()
         compat.quiet_connection_logs()
         compat.return_to_launch_directory()
         super().__init__(config)
