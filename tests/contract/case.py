@@ -1,12 +1,15 @@
 """What an implementation brings along to run the contract suite: nodes on one backend, a clock, and a way to wait."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, TypeVar
 
 import pytest_twisted
 from attrs import frozen
-from twisted.internet.defer import ensureDeferred
+from greenlet import greenlet
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.python.failure import Failure
 
 from sigrouter.stores.interface import Store, StoreTimes
 from tests.contract.recording import RecordingListener
@@ -36,6 +39,12 @@ class StoreCase(ABC):
 
     supports_restart: ClassVar[bool] = False
     """Whether ``restart`` works."""
+
+    examples: ClassVar[int] = 15
+    """How many conversations hypothesis plays on it."""
+
+    restarts: ClassVar[int] = 1
+    """How many times the backend may restart in one of them."""
 
     def __init__(self, times: StoreTimes) -> None:
         self.times = times
@@ -69,6 +78,26 @@ class StoreCase(ABC):
         raise NotImplementedError
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Wait for a coroutine from synchronous code (the state machine of hypothesis, fixtures)."""
+        """Wait for a coroutine from synchronous code: in fixtures, and in tests by way of ``beside_the_reactor``."""
         answer: T = pytest_twisted.blockon(ensureDeferred(coroutine))
         return answer
+
+
+async def beside_the_reactor(play: Callable[[], None]) -> None:
+    """Call synchronous code that waits with ``StoreCase.run``: hypothesis knows no coroutines.
+
+    pytest-twisted runs tests in the reactor's own greenlet, which cannot wait for itself; so the code gets another one.
+    It tells of its end by way of the reactor, so that it has ended when the test goes on.
+    """
+    finished: Deferred[None] = Deferred()
+
+    def call() -> None:
+        try:
+            play()
+        except BaseException:  # noqa: BLE001 - the test that awaits it gets whatever it was
+            reactor.callLater(0, finished.errback, Failure())
+        else:
+            reactor.callLater(0, finished.callback, None)
+
+    greenlet(call).switch()
+    await finished

@@ -16,6 +16,8 @@ class MemoryCase(StoreCase):
     """Several nodes on one ``MemoryBackend``; the clock stands unless it is advanced."""
 
     supports_restart: ClassVar[bool] = True
+    examples: ClassVar[int] = 200
+    restarts: ClassVar[int] = 40
 
     def __init__(self, times: StoreTimes) -> None:
         super().__init__(times)
