@@ -61,11 +61,11 @@ class Operator(Peer):
 
 @contextmanager
 def running_cluster(
-    directory: Path, *, blue_way: Way = "sigrouter", env: Mapping[str, str] | None = None
+    directory: Path, *, blue_way: Way = "sigrouter", env: Mapping[str, str] | None = None, aof: bool = False
 ) -> Iterator[Cluster]:
     """Start all but green; everything is ended with the block, whatever happened in it."""
     with ExitStack() as running:
-        redis = running.enter_context(RedisServer())
+        redis = running.enter_context(RedisServer(aof=aof))
         nodes = {
             name: NodeProcess(
                 directory / name,
