@@ -109,7 +109,7 @@ def address(environment: Mapping[str, str] = os.environ) -> AdminAddress:
     return AdminAddress(node.admin_host, node.admin_port, ticket)
 
 
-class _Session(ApplicationSession):  # type: ignore[misc] # autobahn is untyped
+class _Session(ApplicationSession):
     """Joins with the ticket and says how that went."""
 
     def __init__(self, ticket: str, joined: "Deferred[_Session]") -> None:

@@ -29,7 +29,7 @@ class SigrouterNode(Node):
     def load_config(self, configfile: str | None = None, default: dict[str, Any] | None = None) -> Any:
         """Load and check the file as Crossbar does, then apply the settings and check again."""
         source = super().load_config(configfile, default)
-        self._config = render(self._config, self.settings)
+        self._config: dict[str, Any] = render(self._config, self.settings)
         self.personality.check_config(self.personality, self._config)
         return source
 
@@ -38,7 +38,15 @@ class SigrouterNode(Node):
         if self._boot_complete is None:
             act()
         else:
-            self._boot_complete.addCallback(lambda result: (act(), result)[1])
+            self._boot_complete.addCallback(_after(act))
+
+
+def _after(act: Callable[[], None]) -> Callable[[Any], Any]:
+    def passing(result: Any) -> Any:
+        act()
+        return result
+
+    return passing
 
 
 def _native_workers() -> dict[str, Any]:

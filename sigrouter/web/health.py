@@ -18,7 +18,7 @@ class Health(JsonPage):
     """Always 200: ``{status: "ok", nodeId, ...}``."""
 
     def __init__(self, pod: Callable[[], Healthy]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Twisted's resource has no types
         self._pod = pod
 
     def answer(self) -> tuple[HTTPStatus, Mapping[str, Any]]:

@@ -18,7 +18,7 @@ class Ready(JsonPage):
     """200 ``{status: "ready"}`` or 503 ``{status: "not ready", reasons: [text, ...]}``."""
 
     def __init__(self, pod: Callable[[], MaybeReady]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Twisted's resource has no types
         self._pod = pod
 
     def answer(self) -> tuple[HTTPStatus, Mapping[str, Any]]:

@@ -79,7 +79,7 @@ async def test_roles_may_do_what_is_theirs(node: NodeProcess, pair: tuple[RawPee
     for procedure in (uris.WORKER_ANNOUNCE, uris.ADMIN_KICK, uris.AUTHENTICATE, "wamp.session.list"):
         assert (await client.refused(procedure)).error == "wamp.error.not_authorized"
     with pytest.raises(ApplicationError, match="not_authorized"):
-        await client._session.subscribe(print, "wamp.session.on_join")  # noqa: SLF001 - a peer that misbehaves
+        await client._session.subscribe(print, "wamp.session.on_join")
     stranger = await RawPeer(node.url, node.ticket("eve")).connect()
     assert told(await stranger.refused(uris.PAIR_SEND, payload=1)) == (uris.ERROR_NOT_READY, None)
     await stranger.ready()
@@ -146,7 +146,7 @@ async def test_a_frame_beyond_the_limit_ends_the_connection_and_only_that(
     client, worker = pair
     stranger = await RawPeer(node.url, node.ticket("eve")).connect()
     await stranger.ready()
-    stranger._session.call(uris.PAIR_SEND, payload="x" * 10_000_000).addErrback(lambda _: None)  # noqa: SLF001 - abuse
+    stranger._session.call(uris.PAIR_SEND, payload="x" * 10_000_000).addErrback(lambda _: None)
     await stranger.until(lambda: stranger.is_closed)
     await client.call(uris.PAIR_SEND, payload="alive")
     assert (await worker.event(uris.EVENT_MESSAGE))["payload"] == "alive"

@@ -12,11 +12,11 @@ from typing import Any, Final, Literal, Self
 import jwt
 from attrs import define, field
 
-from sigrouter.services.settings_source import read_settings
 from sigrouter.demo.redis_process import free_port
 from sigrouter.demo.server_process import ServerProcess, answers
 from sigrouter.node.configuration import render, template
 from sigrouter.services.development_keys import development_keys
+from sigrouter.services.settings_source import read_settings
 
 Way = Literal["sigrouter", "crossbar"]
 WAYS: Final[tuple[Way, ...]] = ("sigrouter", "crossbar")

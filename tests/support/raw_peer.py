@@ -34,7 +34,7 @@ class _Session(ApplicationSession):
         method = "anonymous" if self.peer.ticket is None else "ticket"
         self.join(uris.REALM, [method], "peer", authextra=self.peer.authextra)
 
-    def onChallenge(self, challenge: Challenge) -> str:  # noqa: ARG002 - Autobahn's shape
+    def onChallenge(self, challenge: Challenge) -> str:
         return self.peer.ticket or ""
 
     def onJoin(self, details: SessionDetails) -> None:
@@ -100,7 +100,7 @@ class RawPeer:
 
     def cut(self) -> None:
         """Drop the TCP connection without a word."""
-        self._session._transport.transport.abortConnection()  # noqa: SLF001 - a test's fault injection
+        self._session._transport.transport.abortConnection()
 
     async def leave(self) -> None:
         """Say goodbye and wait for the end."""

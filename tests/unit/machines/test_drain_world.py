@@ -107,7 +107,9 @@ class World(RuleBasedStateMachine):
         """The invariants of a single GOAWAY."""
         assert self.ready, "somewhere to go"
         somebody = self.people[goaway.session_id]
-        assert somebody.here and somebody.connected and not somebody.ended
+        assert somebody.here
+        assert somebody.connected
+        assert not somebody.ended
         assert 0 <= goaway.reconnect_after_ms <= goaway.deadline_ms
         assert goaway.stack == "green"
         pushing = self.at >= self.state.push_at
@@ -316,6 +318,8 @@ class World(RuleBasedStateMachine):
         assert ledger.window.under_way == sum(move.holds_slot for move in moves)
         assert ledger.window.under_way >= 0
         assert 1 <= ledger.window.size <= ledger.window.maximum
+        bonds = {(client, w) for client, workers in ledger.workers_of.items() for w in workers or ()}
+        assert bonds == {(client, w) for w, clients in ledger.clients_of.items() for client in clients}
 
     @invariant()
     def the_window_is_never_exceeded(self) -> None:

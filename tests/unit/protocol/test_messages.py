@@ -31,8 +31,13 @@ ARGUMENTS = st.dictionaries(
             "positions",
             "channel",
             "epoch",
+            "seq",
+            "recovery_token",
+            "stack",
+            "sdk",
+            "node_id",
+            "other",
         ]
-        + ["seq", "recovery_token", "stack", "sdk", "node_id", "other"]
     ),
     JSON,
 )
