@@ -1,18 +1,14 @@
 """The contract suite's case for the store in Redis: real servers, real connections, and a clock of its own."""
 
 import atexit
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import cache
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
-from greenlet import getcurrent
-from pytest_twisted import _instances
 from twisted.internet import reactor
-from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import deferLater
-from twisted.python.failure import Failure
 
 from sigrouter.demo.redis_process import RedisNotFound
 from sigrouter.settings.model import StoreSettings
@@ -22,7 +18,6 @@ from tests.contract.case import StoreCase
 from tests.contract.recording import RecordingListener, ToldInterrupted
 from tests.support.redis_server import RedisServer
 
-T = TypeVar("T")
 PATIENCE_S = 20.0
 
 
@@ -95,19 +90,6 @@ class RedisCase(StoreCase):
         self.server.restart(keep_data=keep_data)
         for (_, listener), before in zip(self._nodes, heard, strict=True):
             await until(lambda told=listener, known=before: len(told.of(ToldInterrupted)) > known)
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        if getcurrent() is not _instances.gr_twisted:
-            return super().run(coroutine)
-        # A synchronous test stands in the reactor's own greenlet, where nobody else turns the reactor meanwhile.
-        outcome: list[Any] = []
-        ensureDeferred(coroutine).addBoth(outcome.append)
-        while not outcome:
-            reactor.iterate(0.005)
-        if isinstance(outcome[0], Failure):
-            outcome[0].raiseException()
-        answer: T = outcome[0]
-        return answer
 
     def _store(self) -> RedisStore:
         settings = StoreSettings(kind="redis", redis_host="127.0.0.1", redis_port=self.server.port)
