@@ -5,7 +5,16 @@ from typing import Any, Literal
 
 from attrs import Factory, define, field
 
-from sigrouter.client.events import Message, Reset, Resumed, SessionEnded, SessionLost, SessionStarted, Superseded
+from sigrouter.client.events import (
+    AttemptFailed,
+    Message,
+    Reset,
+    Resumed,
+    SessionEnded,
+    SessionLost,
+    SessionStarted,
+    Superseded,
+)
 from sigrouter.client.twisted import Client, Worker
 from sigrouter.protocol.errors import SigrouterError
 
@@ -18,7 +27,8 @@ class End:
     ``partner`` is the other end's first one.
 
     ``gaps_s``: for each resumption outside a handover, the seconds without a connection. ``faults``: whatever
-    must not happen to a session: lost, ended, superseded, a log that no longer reached back.
+    must not happen to a session: lost, ended, superseded, a log that no longer reached back. ``failures``: why
+    connection attempts came to nothing.
     """
 
     name: str
@@ -33,6 +43,7 @@ class End:
     replayed: int = 0
     gaps_s: list[float] = Factory(list)
     faults: list[str] = Factory(list)
+    failures: list[str] = Factory(list)
     attempts_before: int = 0
 
     async def listen(self, on_message: Callable[["End", Any], None]) -> None:
@@ -50,6 +61,8 @@ class End:
                     self.faults.append(f"{type(event).__name__}: {reason}")
                 case Reset() | Superseded():
                     self.faults.append(type(event).__name__)
+                case AttemptFailed(reason=reason, message=message):
+                    self.failures.append(f"{reason} {message}".strip())
                 case _:
                     pass
 
@@ -66,6 +79,7 @@ class End:
         self.attempts_before = self.peer.connection_attempts
         self.resumed = self.handovers = self.replayed = 0
         self.gaps_s.clear()
+        self.failures.clear()
 
     @property
     def attempts(self) -> int:
@@ -87,6 +101,7 @@ class End:
             "replayed": self.replayed,
             "gaps_s": self.gaps_s,
             "faults": self.faults,
+            "failures": self.failures,
         }
 
 

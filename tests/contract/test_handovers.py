@@ -28,6 +28,14 @@ async def test_steps_are_read_in_the_order_in_which_they_were_recorded(case: Sto
 
 
 @ensureDeferred
+async def test_a_long_report_is_read_whole(case: StoreCase) -> None:
+    store, _ = await case.node("a")
+    steps = tuple(step(f"session-{number}", "goaway_sent") for number in range(500))
+    await store.record("h1", steps)
+    assert await store.handover("h1") == steps
+
+
+@ensureDeferred
 async def test_an_unknown_handover_has_no_steps(case: StoreCase) -> None:
     store, _ = await case.node("a")
     assert await store.handover("none") == ()
