@@ -88,7 +88,7 @@ class SessionStarted:
 class Resumed:
     """The session goes on over a new connection.
 
-    ``gap_s``: seconds without a usable connection (about 0.0 in a handover); ``replayed``: how many events were caught up.
+    ``gap_s``: seconds without a usable connection (hardly any in a handover); ``replayed``: events caught up.
     """
 
     gap_s: float

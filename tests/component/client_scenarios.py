@@ -220,7 +220,8 @@ async def one_process_holds_200_clients(framework: Framework, node: Node) -> Non
 async def a_pair_talks_through_a_redeploy(framework: Framework, node: Node) -> None:
     """Prints ``paired`` when it may begin, and moves when the node says so."""
     client, worker = await paired(framework, node, "moving")
-    print(json.dumps({"paired": client.node_id}), flush=True)
+    sys.stdout.write(json.dumps({"paired": client.node_id}) + "\n")
+    sys.stdout.flush()
 
     async def talk(speaker: BaseClient) -> int:
         count = 0

@@ -124,13 +124,14 @@ class Turbulence(RuleBasedStateMachine):
 
     @rule()
     def one_send_is_refused_for_good(self) -> None:
-        holder = self.world.server.holder
-        if holder and holder.to_server and holder.to_server[0][0] == "call" and not self.world.server.refuse_call:
-            if holder.to_server[0][2] == uris.PAIR_SEND:
-                number = holder.to_server[0][3]["number"]
-                if number not in self.world.server.answers and number > self.world.server.last_number:
-                    self.world.server.refuse_call.append(errors.NotPaired())
-                    self.world.serve_one(holder)
+        server = self.world.server
+        holder = server.holder
+        if holder is None or not holder.to_server or server.refuse_call:
+            return
+        match holder.to_server[0]:
+            case ("call", _, uris.PAIR_SEND, {"number": int(number)}) if number > server.last_number:
+                server.refuse_call.append(errors.NotPaired())
+                self.world.serve_one(holder)
 
     # ---- what must hold ------------------------------------------------------------------------------------------
 
