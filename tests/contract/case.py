@@ -6,7 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest_twisted
 from attrs import frozen
-from greenlet import greenlet
+from greenlet import greenlet  # type: ignore[import-untyped]  # it has no stubs
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.python.failure import Failure

@@ -6,14 +6,9 @@ import pytest
 
 from tests.contract.case import CaseTimes, StoreCase
 from tests.contract.memory_case import MemoryCase
+from tests.contract.redis_case import RedisCase
 
-CASES: list[type[StoreCase]] = [MemoryCase]
-try:
-    from tests.contract.redis_case import RedisCase
-except ImportError:
-    pass
-else:
-    CASES.append(RedisCase)
+CASES: list[type[StoreCase]] = [MemoryCase, RedisCase]
 
 
 @pytest.fixture(params=CASES)

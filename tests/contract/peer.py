@@ -4,7 +4,7 @@ from typing import Any
 
 from attrs import define, field
 
-from sigrouter.stores.interface import Backlog, Entry, Position
+from sigrouter.stores.interface import Backlog, Entry, Position, Role
 
 Link = tuple[str, int]
 """A connection: the node's id and the generation it holds."""
@@ -37,7 +37,7 @@ class Peer:
     """Tokens, positions and unanswered messages, kept as ``protocol/README.md`` tells a client to keep them."""
 
     session_id: str
-    role: str
+    role: Role
     link: Link | None = None
     tokens: list[int] = field(factory=lambda: [1])
     """The generations of the tokens since the last answered ``ready``; the newest is not always the one that works."""

@@ -1,5 +1,7 @@
 """Messages to the other end of a pair: fenced, kept in its mailbox, told to its node in order."""
 
+from typing import Any
+
 import pytest
 from pytest_twisted import ensureDeferred
 
@@ -61,7 +63,20 @@ async def test_both_ends_of_a_pair_may_send(case: StoreCase) -> None:
 async def test_a_payload_comes_back_as_it_was_sent(case: StoreCase) -> None:
     store, listener = await case.node("a")
     pair_id = await bind(store)
-    payloads = [None, True, 0, -1, 2**53, 1.5, "", "ü\u0000\U0001f600", [], {}, {"a": {"b": [1, {}, []]}}, [[[]]]]
+    payloads: list[Any] = [
+        None,
+        True,
+        0,
+        -1,
+        2**53,
+        1.5,
+        "",
+        "ü\u0000\U0001f600",
+        [],
+        {},
+        {"a": {"b": [1, {}, []]}},
+        [[[]]],
+    ]
     for payload in payloads[:9]:
         await sent(store, message("client", payload, pair_id=pair_id))
     assert messages(await log_of(store, "session:worker")) == payloads[:9]

@@ -352,9 +352,13 @@ class Conversation(RuleBasedStateMachine):
 async def test_whatever_is_lost_repeated_or_raced_every_acknowledged_message_arrives_once_and_in_order(
     case_type: type[StoreCase],
 ) -> None:
+    class OnThisStore(Conversation):
+        def __init__(self) -> None:
+            super().__init__(case_type(CaseTimes()))
+
     def play() -> None:
         run_state_machine_as_test(
-            lambda: Conversation(case_type(CaseTimes())),
+            OnThisStore,
             settings=settings(
                 max_examples=case_type.examples,
                 stateful_step_count=40,

@@ -154,9 +154,13 @@ class Agency(RuleBasedStateMachine):
 @pytest.mark.timeout(240)
 @ensureDeferred
 async def test_random_histories_of_pairing_agree_with_the_pure_rules(case_type: type[StoreCase]) -> None:
+    class OnThisStore(Agency):
+        def __init__(self) -> None:
+            super().__init__(case_type(CaseTimes()))
+
     def play() -> None:
         run_state_machine_as_test(
-            lambda: Agency(case_type(CaseTimes())),
+            OnThisStore,
             settings=settings(
                 max_examples=case_type.examples,
                 stateful_step_count=40,

@@ -4,7 +4,7 @@ from sigrouter.protocol.errors import SigrouterError
 from sigrouter.stores.interface import Paired, PairView, Queued, WorkerView
 from sigrouter.stores.memory.backend import MemoryBackend, Waiting
 from sigrouter.stores.memory.bonds import BondPart
-from sigrouter.stores.memory.session import Offer
+from sigrouter.stores.memory.session import Offer, Session
 
 
 class PairsPart(BondPart):
@@ -24,12 +24,11 @@ class PairsPart(BondPart):
             session.offer.abilities = abilities
             session.offer.capacity = capacity
         backend.workers[session_id] = session
-        offer = session.offer
-        return WorkerView(session_id, abilities, capacity, offer.load, session.state, session.here())
+        return _view(session, session.offer)
 
     async def worker(self, session_id: str) -> WorkerView | None:
         session = self._reach().workers.get(session_id)
-        return session.worker_view() if session else None
+        return _view(session, session.offer) if session and session.offer else None
 
     async def request(
         self, session_id: str, generation: int, abilities: frozenset[str], deadline_s: float
@@ -73,6 +72,10 @@ class PairsPart(BondPart):
     async def pairs_of(self, session_id: str) -> tuple[PairView, ...]:
         session = self._reach().sessions.get(session_id)
         return self._pair_views(session) if session else ()
+
+
+def _view(session: Session, offer: Offer) -> WorkerView:
+    return WorkerView(session.session_id, offer.abilities, offer.capacity, offer.load, session.state, session.here())
 
 
 def _queued(backend: MemoryBackend, session_id: str) -> Queued:

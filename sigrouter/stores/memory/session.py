@@ -2,7 +2,7 @@
 
 from attrs import define, field
 
-from sigrouter.stores.interface import NewSession, Role, Sent, SessionRecord, SessionState, WorkerView, mailbox
+from sigrouter.stores.interface import NewSession, Role, Sent, SessionRecord, SessionState, mailbox
 from sigrouter.stores.memory.log import Log
 
 
@@ -77,13 +77,6 @@ class Session:
         for number in range(self.acked + 1, min(acked, self.last_number) + 1):
             self.answers.pop(number, None)
         self.acked = acked
-
-    def worker_view(self) -> WorkerView | None:
-        """The announcement and load, if it announced itself."""
-        offer = self.offer
-        if offer is None:
-            return None
-        return WorkerView(self.session_id, offer.abilities, offer.capacity, offer.load, self.state, self.here())
 
 
 @define(eq=False)
