@@ -95,7 +95,6 @@ class Connecting(Attempting):
         self._lost_at = at
         self._calls.drop(link.handle)
         self.requests.interrupted(link.handle)
-        self.positions.interrupted()
         if self._stop_at is not None:
             self._finish(None, Stopped("The client was stopped"))
         elif reason in OVER:

@@ -72,6 +72,37 @@ def test_a_pause_is_kept_and_everything_comes_again_in_order() -> None:
     assert talk.numbers == [(1, 0), (2, 0), (3, 0), (4, 0)]
 
 
+def test_a_repetition_waits_until_everything_under_way_is_answered() -> None:
+    talk = Conversation()
+    handle = talk.connected()
+    talk.command("send", "a", None)
+    talk.command("send", "b", None)
+    talk.refuse(handle, uris.PAIR_SEND, uris.ERROR_UNAVAILABLE, retry_after_s=0.0)
+    talk.wait(1)
+    assert talk.numbers == [], "2 is still under way and would overtake 1 again"
+    talk.refuse(handle, uris.PAIR_SEND, uris.ERROR_OUT_OF_ORDER, expected=1)
+    assert talk.numbers == [(1, 0), (2, 0)]
+
+
+def test_after_a_move_the_old_connections_refusals_count_no_more_but_its_results_do() -> None:
+    talk = Conversation(call_timeout_s=100)
+    old = talk.connected()
+    talk.command("call", "com.example.charge", {})
+    refused = talk.command("send", "a", None)
+    taken = talk.command("send", "b", None)
+    talk.goaway(old)
+    new = talk.dial().handle
+    talk.welcome(new)
+    talk.ready(new)
+    assert talk.numbers == [(1, 0), (2, 0)]
+    talk.refuse(old, uris.PAIR_SEND, uris.ERROR_NOT_PAIRED)
+    assert talk.done == {}
+    talk.answer(old, uris.PAIR_SEND, SENT)
+    assert list(talk.done) == [taken]
+    talk.answer(new, uris.PAIR_SEND, SENT)
+    assert list(talk.done) == [refused]
+
+
 def test_a_server_that_always_says_out_of_order_is_not_flooded() -> None:
     talk = Conversation()
     handle = talk.connected()
@@ -136,6 +167,20 @@ def test_more_is_read_until_there_is_no_more() -> None:
     talk.answer(handle, uris.CHANNEL_RECOVER, {"epoch": "e", "seq": 9, "more": False, "missed": [entry(9)]})
     assert seqs(talk) == [9]
     assert talk.all(effects.Call) == []
+
+
+def test_a_question_that_the_old_connection_did_not_answer_is_asked_again_on_the_new_one() -> None:
+    talk = Conversation(call_timeout_s=100)
+    old = talk.connected()
+    room = {**entry(1), "channel": "room:1"}
+    talk.tell("event", old, uris.EVENT_MESSAGE, room)
+    talk.tell("event", old, uris.EVENT_MESSAGE, {**room, "seq": 3})
+    assert talk.one(effects.Call).kwargs["channel"] == "room:1"
+    talk.goaway(old)
+    new = talk.dial().handle
+    talk.welcome(new)
+    talk.ready(new)
+    assert talk.call(new, uris.CHANNEL_RECOVER).kwargs == {"channel": "room:1", "epoch": "e", "seq": 1}
 
 
 def test_another_epoch_is_a_reset_that_the_application_is_told() -> None:
