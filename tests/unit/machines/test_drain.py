@@ -70,7 +70,9 @@ class Talk:
         return {effect.session_id: effect.peer for effect in self.effects if isinstance(effect, SendGoaway)}
 
     def steps(self, session_id: str = "") -> list[str]:
-        return [effect.step for effect in self.effects if isinstance(effect, Record) and effect.session_id == session_id]
+        return [
+            effect.step for effect in self.effects if isinstance(effect, Record) and effect.session_id == session_id
+        ]
 
     def closes(self) -> dict[str, str]:
         return {effect.session_id: effect.reason for effect in self.effects if isinstance(effect, CloseConnection)}
@@ -476,7 +478,9 @@ def test_a_ledger_where_nothing_runs_is_due_never_and_has_all_ends() -> None:
 
 def test_ten_thousand_sessions_take_a_bounded_amount_of_work_for_each_event() -> None:
     names = [f"c{i}" for i in range(10_000)]
-    residents = [worker(f"w{i}") for i in range(100)] + [client(n, **{f"w{i % 100}": "n0"}) for i, n in enumerate(names)]
+    residents = [worker(f"w{i}") for i in range(100)] + [
+        client(n, **{f"w{i % 100}": "n0"}) for i, n in enumerate(names)
+    ]
     talk = Talk(*residents, budget=evolve(BUDGET, window_initial=16, window_max=256, budget_s=300))
     talk.until(1.0)
     moved, at = 0, 1.0
@@ -488,3 +492,36 @@ def test_ten_thousand_sessions_take_a_bounded_amount_of_work_for_each_event() ->
             talk.hear(ConnectionLost(at, session_id))
         moved += len(told)
     assert talk.ends() == {"gone": 10_100}
+
+
+def test_a_client_of_two_workers_that_do_not_come_waits_for_the_later_deadline() -> None:
+    talk = Talk(worker("w1"), client(w1="n0", w9="g1"), targets=(GREEN,), budget=evolve(BUDGET, window_initial=8))
+    talk.until(3.0)
+    talk.hear(SessionArrived(3.0, worker("w2")))
+    talk.hear(PeersLearned(3.0, "c1", {"w1": "n0", "w2": "n0"}))
+    talk.until(12.9)
+    assert "c1" not in talk.told()
+    talk.until(13.0)
+    assert talk.peers()["c1"] == "pending"
+
+
+def test_a_deadline_that_grew_because_a_workers_node_went_away_is_still_kept() -> None:
+    both = (GREEN, Target("g2", "green"))
+    talk = Talk(worker("w1"), client(w1="n0", w9="g2"), targets=both, budget=evolve(BUDGET, window_initial=8))
+    talk.until(1.0)
+    talk.hear(PeerReady(6.0, "c1", "w9", "g2"))
+    talk.hear(TargetsChanged(7.0, (GREEN,)))
+    talk.until(15.9)
+    assert "c1" not in talk.told()
+    talk.until(16.0)
+    assert talk.peers()["c1"] == "pending"
+
+
+def test_the_deadline_of_a_worker_that_went_to_a_draining_node_runs_from_its_move() -> None:
+    talk = Talk(worker("w1"), client(w1="n0"), targets=())
+    talk.hear(SessionConfirmedElsewhere(3.0, "w1", "n9"))
+    talk.hear(TargetsChanged(4.0, (GREEN,)))
+    talk.until(12.9)
+    assert talk.told() == []
+    talk.until(13.0)
+    assert talk.peers() == {"c1": "pending"}
