@@ -1,7 +1,7 @@
 """``sig.admin.*``: what operators see and do."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import asdict
 
@@ -10,6 +10,10 @@ from sigrouter.protocol import messages, uris
 from sigrouter.protocol.errors import NotFound
 from sigrouter.services.pairing import worker_on_wire
 from sigrouter.services.sessions import pairs_on_wire
+
+# An answer must fit into one WebSocket message (128 KiB by default), with the longest user ids too.
+SESSIONS_PAGE: Final = 150
+STEPS_PAGE: Final = 400
 
 
 class AdminComponent(PodComponent):
@@ -33,8 +37,10 @@ class AdminComponent(PodComponent):
         return {"nodes": [asdict(node) for node in await self.pod.store.nodes()]}
 
     async def _sessions(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        node_id = messages.optional_id(arguments, "node_id") or self.pod.settings.node.node_id
-        return {"sessions": [asdict(record) for record in await self.pod.store.sessions_of(node_id)]}
+        node_id, after = messages.sessions_page(arguments)
+        records = await self.pod.store.sessions_of(node_id or self.pod.settings.node.node_id)
+        page = records[after : after + SESSIONS_PAGE]
+        return {"sessions": [asdict(record) for record in page], "more": after + len(page) < len(records)}
 
     async def _session(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         session_id = messages.required_id(arguments, "session_id")
@@ -59,12 +65,13 @@ class AdminComponent(PodComponent):
         return {"undrained": await self.pod.undrain()}
 
     async def _handover(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        handover_id = messages.required_id(arguments, "handover_id")
+        handover_id, after = messages.handover_page(arguments)
         await self.pod.steps.flush()
         steps = await self.pod.store.handover(handover_id)
         if not steps:
             raise NotFound("No such handover")
-        return {"steps": [asdict(step) for step in steps]}
+        page = steps[after : after + STEPS_PAGE]
+        return {"steps": [asdict(step) for step in page], "more": after + len(page) < len(steps)}
 
     async def _handovers(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         messages.nothing(arguments)

@@ -230,6 +230,26 @@ def run(conversation: Conversation[Answer]) -> Answer:
     return answers[0]
 
 
+async def pages(admin: Admin, procedure: str, field: str, **arguments: Any) -> list[dict[str, Any]]:
+    """All of a list that the node answers in pages."""
+    read: list[dict[str, Any]] = []
+    while True:
+        position = {"after": len(read)} if read else {}
+        answer = await admin.call(procedure, **arguments, **position)
+        read += answer[field]
+        if not (answer.get("more") and answer[field]):
+            return read
+
+
+def ask_all(run_with: Run | None, procedure: str, field: str, **arguments: Any) -> list[dict[str, Any]]:
+    """Read a whole list; see :func:`ask`."""
+
+    async def conversation(admin: Admin) -> list[dict[str, Any]]:
+        return await pages(admin, procedure, field, **arguments)
+
+    return (run_with or run)(conversation)
+
+
 def ask(run_with: Run | None, procedure: str, **arguments: Any) -> dict[str, Any]:
     """Call one procedure; ``run_with`` is click's ``obj``, where a test puts a node of its own."""
 

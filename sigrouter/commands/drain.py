@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from sigrouter.commands.admin_client import Admin, ConnectionGone, Refused, Run
+from sigrouter.commands.admin_client import Admin, ConnectionGone, Refused, Run, pages
 from sigrouter.commands.admin_client import run as run_on_reactor
 from sigrouter.commands.report import show
 from sigrouter.commands.steps import steps_from_wire
@@ -52,7 +52,7 @@ async def _drain(admin: Admin, reason: str, *, wait: bool) -> tuple[dict[str, An
 
 async def _steps(admin: Admin, handover_id: str) -> list[dict[str, Any]]:
     try:
-        return list((await admin.call(uris.ADMIN_HANDOVER, handover_id=handover_id))["steps"])
+        return await pages(admin, uris.ADMIN_HANDOVER, "steps", handover_id=handover_id)
     except Refused as refusal:
         # Nothing is written yet, or the store is away for a moment.
         if refusal.uri in (uris.ERROR_NOT_FOUND, uris.ERROR_UNAVAILABLE):

@@ -6,7 +6,7 @@ import click
 from attrs import asdict
 
 from sigrouter.commands import tables
-from sigrouter.commands.admin_client import AdminError, Run, ask
+from sigrouter.commands.admin_client import AdminError, Run, ask, ask_all
 from sigrouter.commands.moments import duration, moment
 from sigrouter.commands.steps import steps_from_wire
 from sigrouter.protocol import uris
@@ -30,10 +30,10 @@ def command(run: Run | None, *, handover_id: str | None, as_json: bool, with_ste
         if not known:
             raise AdminError("There has been no handover yet.")
         handover_id = str(known[0])
-    answer = ask(run, uris.ADMIN_HANDOVER, handover_id=handover_id)
-    made = report(steps_from_wire(answer["steps"]))
+    steps = ask_all(run, uris.ADMIN_HANDOVER, "steps", handover_id=handover_id)
+    made = report(steps_from_wire(steps))
     if as_json:
-        extra = {"steps": answer["steps"]} if with_steps else {}
+        extra = {"steps": steps} if with_steps else {}
         click.echo(
             json.dumps({"handover_id": handover_id, **asdict(made), "kept_share": made.kept_share, **extra}, indent=2)
         )

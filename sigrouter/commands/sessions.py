@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from sigrouter.commands import tables
-from sigrouter.commands.admin_client import Run, ask
+from sigrouter.commands.admin_client import Run, ask_all
 from sigrouter.commands.moments import moment
 from sigrouter.protocol import uris
 
@@ -18,7 +18,7 @@ from sigrouter.protocol import uris
 def command(run: Run | None, *, node_id: str | None, as_json: bool) -> None:
     """List the sessions of NODE_ID, by default of the node that is asked."""
     arguments: dict[str, Any] = {"node_id": node_id} if node_id else {}
-    answer = ask(run, uris.ADMIN_SESSIONS, **arguments)
+    answer = {"sessions": ask_all(run, uris.ADMIN_SESSIONS, "sessions", **arguments)}
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return

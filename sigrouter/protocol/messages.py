@@ -132,6 +132,18 @@ def required_id(arguments: Mapping[str, Any], field: str) -> str:
     return _text(arguments, field)
 
 
+def sessions_page(arguments: Mapping[str, Any]) -> tuple[str, int]:
+    """``sig.admin.sessions {node_id?, after?}``: the node (empty: the one that is asked), and how many were read."""
+    _only(arguments, "node_id", "after")
+    return _text(arguments, "node_id", default=""), _integer(arguments, "after", 0, NUMBER_MAX, default=0)
+
+
+def handover_page(arguments: Mapping[str, Any]) -> tuple[str, int]:
+    """``sig.admin.handover {handover_id, after?}``: which one, and how many steps were read."""
+    _only(arguments, "handover_id", "after")
+    return _text(arguments, "handover_id"), _integer(arguments, "after", 0, NUMBER_MAX, default=0)
+
+
 def ready_position(arguments: Mapping[str, Any]) -> Position | None:
     """``positions`` of ``sig.session.ready``: ``None`` when left out (the client does not acknowledge)."""
     _only(arguments, "positions")

@@ -42,7 +42,12 @@ class Cluster:
         """Every step of the newest handover, as an operator reads them from a node."""
         operator = Operator(node)
         newest = operator.call(uris.ADMIN_HANDOVERS)["handovers"][0]
-        steps: list[dict[str, Any]] = operator.call(uris.ADMIN_HANDOVER, handover_id=newest)["steps"]
+        steps: list[dict[str, Any]] = []
+        more = True
+        while more:
+            page = operator.call(uris.ADMIN_HANDOVER, handover_id=newest, after=len(steps))
+            steps += page["steps"]
+            more = page["more"]
         operator.socket.close()
         return steps
 

@@ -49,6 +49,8 @@ PARSERS: tuple[Callable[[dict[str, Any]], object], ...] = (
     lambda arguments: messages.announcement(arguments, 1000, 64),
     lambda arguments: messages.optional_id(arguments, "node_id"),
     lambda arguments: messages.required_id(arguments, "node_id"),
+    messages.sessions_page,
+    messages.handover_page,
     messages.ready_position,
     messages.mailbox_position,
     messages.recovery,
@@ -158,3 +160,13 @@ def test_recovery_names_a_channel_and_a_position() -> None:
 def test_no_arguments_means_none() -> None:
     messages.nothing({})
     assert refused(messages.nothing, {"x": 1}) == "x"
+
+
+def test_long_lists_are_asked_for_in_pages() -> None:
+    assert messages.sessions_page({}) == ("", 0)
+    assert messages.sessions_page({"node_id": "blue", "after": 150}) == ("blue", 150)
+    assert messages.handover_page({"handover_id": "h1"}) == ("h1", 0)
+    assert messages.handover_page({"handover_id": "h1", "after": 400}) == ("h1", 400)
+    assert refused(messages.handover_page, {}) == "handover_id"
+    assert refused(messages.handover_page, {"handover_id": "h1", "after": -1}) == "after"
+    assert refused(messages.sessions_page, {"after": "150"}) == "after"
