@@ -12,7 +12,7 @@ from typing import Any
 
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.exception import ApplicationError
-from autobahn.wamp.types import Deny
+from autobahn.wamp.types import Accept, Deny
 from crossbar.router.auth.anonymous import PendingAuthAnonymous
 from crossbar.router.auth.pending import PendingAuth
 from crossbar.router.auth.ticket import PendingAuthTicket
@@ -143,23 +143,39 @@ def guard_listeners(worker: Any, check: Callable[[str, Mapping[str, Any]], Seque
     personality.create_router_transport = staticmethod(create_if_allowed)
 
 
-def guard_sockets(worker: Any, opened: Callable[[Any], None], finished: Callable[[Any], None]) -> None:
+def guard_sockets(
+    worker: Any,
+    opened: Callable[[Any], None],
+    finished: Callable[[Any], None],
+    refuse: Callable[[str, str], Deny | None],
+) -> None:
     """Have ``opened(protocol)`` called for each WebSocket, and ``finished(protocol)`` when its WAMP session is over.
 
-    Over means refused (ABORT) or left (GOODBYE): Crossbar keeps such a socket open for ever.
+    Over means refused (ABORT) or left (GOODBYE): Crossbar keeps such a socket open for ever. ``refuse(authenticator, role)``
+    has the last word on whom the authenticator of a transport has accepted.
     """
 
-    class GuardedProtocol(WampWebSocketServerFactory.protocol):  # type: ignore[misc,name-defined]  # Crossbar is untyped
+    def judged(result: Any, protocol: Any) -> Any:
+        return _then(result, lambda answer: judge(answer, protocol))
+
+    def judge(answer: Any, protocol: Any) -> Any:
+        if isinstance(answer, Accept) and protocol is not None:
+            answer = refuse(_authenticator_of(protocol), answer.authrole) or answer
+        if isinstance(answer, Deny):
+            finished(protocol)
+        return answer
+
+    class GuardedProtocol(WampWebSocketServerFactory.protocol):
         def onOpen(self) -> Any:
             opened(self)
             return super().onOpen()
 
-    class GuardedSession(worker._router_session_factory.session):  # type: ignore[misc,name-defined]  # noqa: SLF001 - this is the file for it
+    class GuardedSession(worker._router_session_factory.session):  # noqa: SLF001 - this is the file for it
         def onHello(self, realm: str, details: Any) -> Any:
-            return _when_denied(super().onHello(realm, details), self._transport, finished)
+            return judged(super().onHello(realm, details), self._transport)
 
         def onAuthenticate(self, signature: str, extra: Any) -> Any:
-            return _when_denied(super().onAuthenticate(signature, extra), self._transport, finished)
+            return judged(super().onAuthenticate(signature, extra), self._transport)
 
         def onLeave(self, details: Any) -> None:
             super().onLeave(details)
@@ -176,15 +192,14 @@ def has_joined(protocol: type_of_protocol) -> bool:
     return router_session is not None and router_session._session_id is not None  # noqa: SLF001 - this is the file for it
 
 
-def _when_denied(result: Any, transport: Any, finished: Callable[[Any], None]) -> Any:
-    def look(answer: Any) -> Any:
-        if isinstance(answer, Deny):
-            finished(transport)
-        return answer
+def _authenticator_of(protocol: type_of_protocol) -> str:
+    """The authenticator's procedure that the transport of this WebSocket names for tickets."""
+    authentication: Mapping[str, Any] = protocol.factory._config.get("auth", {})  # noqa: SLF001 - this is the file for it
+    return str(authentication.get("ticket", {}).get("authenticator", ""))
 
-    if hasattr(result, "addCallback"):
-        return result.addCallback(look)
-    return look(result)
+
+def _then(result: Any, look: Callable[[Any], Any]) -> Any:
+    return result.addCallback(look) if hasattr(result, "addCallback") else look(result)
 
 
 # ---- Quiet logs ------------------------------------------------------------------------------------
@@ -196,12 +211,8 @@ def quiet_connection_logs() -> None:
     At debug they stay: whoever asks for debug wants them (cleaned by :mod:`sigrouter.node.log_filter` all the same).
     """
     if get_global_log_level() == "info":
-        for noisy in (
-            Router,
-            RouterSession,
-            PendingAuth,
-            PendingAuthAnonymous,
-            PendingAuthTicket,
-            WampWebSocketServerFactory.protocol,
-        ):
-            noisy.log.set_log_level("warn", keep=True)
+        noisy = (Router, RouterSession, PendingAuth, PendingAuthAnonymous, PendingAuthTicket)
+        for source in (*noisy, WampWebSocketServerFactory.protocol):
+            source.log.set_log_level("warn", keep=True)
+        # At each clean end it warns that it closed a component twice.
+        RouterApplicationSession.log.set_log_level("error", keep=True)

@@ -4,19 +4,29 @@ Under ``sigrouter start`` and plain ``crossbar start`` alike: no token in a log,
 no development mode beyond this machine, no silent socket that stays, no half a node without one of its components.
 """
 
+import json
 import os
 from typing import Any
 
 from autobahn.twisted.wamp import ApplicationSession
-from autobahn.wamp.types import ComponentConfig, SessionDetails
+from autobahn.wamp.types import ComponentConfig, Deny, SessionDetails
 from twisted.internet import reactor
 
 from sigrouter.node import compat, log_filter, recursion
 from sigrouter.node.configuration import check_transport
 from sigrouter.node.sockets import SocketDeadlines
 from sigrouter.node.sources import read_settings
+from sigrouter.protocol import errors, uris
 
 FAILED_BOOT_EXIT_CODE = 70
+ADMIN_ROLE = "admin"
+
+
+def refuse_operators(authenticator: str, role: str) -> Deny | None:
+    """No operator joins over another transport than the operators' own, whatever his ticket says."""
+    if role == ADMIN_ROLE and authenticator != uris.AUTHENTICATE_ADMIN:
+        return Deny(errors.Authentication.uri, json.dumps(errors.Authentication().details()))
+    return None
 
 
 class NodeGuard(ApplicationSession):
@@ -37,7 +47,7 @@ class NodeGuard(ApplicationSession):
         worker = compat.worker_of(self)
         compat.guard_listeners(worker, lambda name, config: check_transport(self._settings, name, config))
         deadlines = SocketDeadlines(self._reactor, self._settings.session.handshake_s)
-        compat.guard_sockets(worker, deadlines.opened, deadlines.finished)
+        compat.guard_sockets(worker, deadlines.opened, deadlines.finished, refuse_operators)
         compat.watch_components(self._end)
 
     def _end(self, component: str) -> None:

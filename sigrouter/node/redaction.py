@@ -9,13 +9,16 @@ from typing import Final
 
 REDACTED: Final = "[redacted]"
 
-_SECRET_NAMES: Final = "recovery_token|access_token|refresh_token|id_token|token|ticket|jwt|signature|password|passwd|secret|secrets|redis_password"
+_NAMES: Final = ("token", "ticket", "jwt", "signature", "password", "passwd", "secret", "secrets")
+_KINDS: Final = ("recovery_", "access_", "refresh_", "id_", "redis_")
+_SECRET_NAMES: Final = f"(?:{'|'.join(_KINDS)})?(?:{'|'.join(_NAMES)})"
 # In the repr of bytes a line break is a backslash and a letter, which would hide the beginning of the next word.
 _START: Final = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))"
 # pprint cuts a long text into several literals, one below the other.
 _LITERAL: Final = r"""\(?(?:\s*b?"(?:[^"\\]|\\.)*")+|\(?(?:\s*b?'(?:[^'\\]|\\.)*')+"""
 _HEADERS: Final = re.compile(
-    rf"""{_START}((?:set-)?cookie|(?:proxy-)?authorization)(["']?\s*[:=]\s*\[?)({_LITERAL}|[^\r\n"'\\]+)""", re.IGNORECASE
+    rf"""{_START}((?:set-)?cookie|(?:proxy-)?authorization)(["']?\s*[:=]\s*\[?)({_LITERAL}|[^\r\n"'\\]+)""",
+    re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
     rf"""{_START}((?:{_SECRET_NAMES})["']?\s*[:=]\s*)({_LITERAL}|(?!None\b|\{{)[^\s,;&)}}\]"']+)""", re.IGNORECASE

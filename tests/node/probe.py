@@ -9,7 +9,7 @@ from typing import Any
 
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.exception import ApplicationError
-from autobahn.wamp.types import RegisterOptions
+from autobahn.wamp.types import PublishOptions, RegisterOptions
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -44,6 +44,10 @@ class Probe(ApplicationSession):
         await self.register(self._authenticate, uris.AUTHENTICATE)
         await self.register(self._authenticate_admin, uris.AUTHENTICATE_ADMIN)
         await self.register(self._info, uris.SESSION_INFO, options=named)
+        await self.register(self._say_goodbye, uris.SESSION_END)
+        await self.register(self._flood, uris.PAIR_SEND)
+        await self.register(self._unsent, uris.PAIR_REQUEST)
+        await self.register(self._abort, uris.PAIR_RELEASE)
 
     def leave(self, reason: str | None = None, message: str | None = None) -> Deferred[None]:
         trace("leave")
@@ -84,6 +88,21 @@ class Probe(ApplicationSession):
             "directory": str(Path.cwd()),
             "drain_started": self.drain_once.started,
         }
+
+    def _say_goodbye(self, connection_id: int) -> list[bool]:
+        return [compat.say_goodbye(self, connection_id, uris.CLOSE_KICKED, "m") for _ in range(2)]
+
+    def _flood(self, connection_id: int, count: int) -> None:
+        options = PublishOptions(eligible=[connection_id])
+        for _ in range(count):
+            self.publish(uris.EVENT_MESSAGE, "x" * 60_000, options=options)
+
+    def _unsent(self, connection_id: int) -> int | None:
+        protocol = compat.transport_of(self, connection_id)
+        return None if protocol is None else compat.unsent_bytes(protocol)
+
+    def _abort(self, connection_id: int) -> None:
+        compat.abort(compat.transport_of(self, connection_id))
 
 
 class ProbePod:

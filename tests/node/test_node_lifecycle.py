@@ -38,11 +38,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts nodes that run the probe, waits until they are ready (unless told not to), and leaves none behind."""
     nodes: list[NodeProcess] = []
 
-    def start_node(way: Way = "sigrouter", *, wait: bool = True, env: dict[str, str] | None = None, **named: Any) -> NodeProcess:
+    def start_node(
+        way: Way = "sigrouter", *, wait: bool = True, env: dict[str, str] | None = None, **named: Any
+    ) -> NodeProcess:
         directory = tmp_path / f"node-{len(nodes)}"
         directory.mkdir()
         variables = {probe.TRACE_FILE: str(directory / "trace"), **(env or {})}
-        node = NodeProcess(directory, way=way, config=named.pop("config", probe.configuration()), env=variables, **named)
+        node = NodeProcess(
+            directory, way=way, config=named.pop("config", probe.configuration()), env=variables, **named
+        )
         nodes.append(node)
         node.start()
         if wait:
@@ -96,11 +100,22 @@ async def test_a_node_serves_clients_and_operators_in_both_ways_of_starting(way:
 async def test_a_client_may_call_nothing_but_what_its_role_lists(start: Start) -> None:
     node = start()
     client = await connect(node.url, ticket="t")
-    for forbidden in (uris.AUTHENTICATE, uris.AUTHENTICATE_ADMIN, uris.ADMIN_KICK, uris.WORKER_ANNOUNCE, "wamp.session.list"):
+    for forbidden in (
+        uris.AUTHENTICATE,
+        uris.AUTHENTICATE_ADMIN,
+        uris.ADMIN_KICK,
+        uris.WORKER_ANNOUNCE,
+        "wamp.session.list",
+    ):
         with pytest.raises(ApplicationError) as refusal:
             await client.call(forbidden)
         assert refusal.value.error == ApplicationError.NOT_AUTHORIZED
-    for match, topic in (("exact", "wamp.session.on_join"), ("prefix", "sig."), ("wildcard", "..event"), ("prefix", "")):
+    for match, topic in (
+        ("exact", "wamp.session.on_join"),
+        ("prefix", "sig."),
+        ("wildcard", "..event"),
+        ("prefix", ""),
+    ):
         with pytest.raises(ApplicationError) as refusal:
             await client.session.subscribe(lambda: None, topic, options=SubscribeOptions(match=match))
         assert refusal.value.error == ApplicationError.NOT_AUTHORIZED
@@ -108,7 +123,7 @@ async def test_a_client_may_call_nothing_but_what_its_role_lists(start: Start) -
         await client.session.publish(uris.EVENT_MESSAGE, options=PublishOptions(acknowledge=True))
     assert refusal.value.error == ApplicationError.NOT_AUTHORIZED
     with pytest.raises(ApplicationError) as refusal:
-        await client.session.register(lambda: None, uris.PAIR_SEND)
+        await client.session.register(lambda: None, uris.WORKER_ANNOUNCE)
     assert refusal.value.error == ApplicationError.NOT_AUTHORIZED
     assert await client.session.subscribe(lambda: None, uris.EVENT_PREFIX, options=SubscribeOptions(match="prefix"))
     assert await client.session.subscribe(lambda: None, uris.EVENT_GOAWAY)
@@ -185,7 +200,12 @@ def test_a_drain_longer_than_crossbars_own_patience_runs_to_its_end(start: Start
 
 
 def test_a_drain_beyond_its_budget_is_killed_and_that_is_no_clean_end(start: Start) -> None:
-    env = {probe.DRAIN_S: "60", "SIGROUTER_DRAIN_BUDGET_S": "1", "SIGROUTER_DRAIN_SETTLE_S": "0", "SIGROUTER_DRAIN_PLAIN_BUDGET_S": "1"}
+    env = {
+        probe.DRAIN_S: "60",
+        "SIGROUTER_DRAIN_BUDGET_S": "1",
+        "SIGROUTER_DRAIN_SETTLE_S": "0",
+        "SIGROUTER_DRAIN_PLAIN_BUDGET_S": "1",
+    }
     node = start(env=env)
     node.terminate()
     assert node.wait(30) == 1
@@ -324,6 +344,35 @@ async def test_sockets_that_say_nothing_or_were_refused_are_dropped(start: Start
     joined.close()
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_goodbye_is_said_once_and_a_peer_that_lingers_loses_its_socket(start: Start) -> None:
+    node = start()
+    watcher, leaver = await connect(node.url, ticket="t"), await connect(node.url, ticket="t")
+    told = await watcher.call(uris.SESSION_END, connection_id=leaver.details.session)
+    assert told == [True, False]
+    await leaver.lost
+    assert (await watcher.call(uris.SESSION_INFO))["live"] == [watcher.details.session]
+    assert await watcher.call(uris.SESSION_END, connection_id=leaver.details.session) == [False, False]
+    watcher.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_unsent_bytes_of_a_reader_that_does_not_read_are_seen_and_its_socket_can_be_cut(start: Start) -> None:
+    node = start()
+    watcher, sleeper = await connect(node.url, ticket="t"), await connect(node.url, ticket="t")
+    await sleeper.session.subscribe(lambda _: None, uris.EVENT_MESSAGE)
+    sleeper.protocol.transport.pauseProducing()
+    connection_id = sleeper.details.session
+    await watcher.call(uris.PAIR_SEND, connection_id=connection_id, count=400)
+    unsent = await watcher.call(uris.PAIR_REQUEST, connection_id=connection_id)
+    assert 1_000_000 < unsent <= 400 * 61_000
+    await watcher.call(uris.PAIR_RELEASE, connection_id=connection_id)
+    sleeper.protocol.transport.resumeProducing()
+    await sleeper.lost
+    assert await watcher.call(uris.PAIR_REQUEST, connection_id=connection_id) is None
+    watcher.close()
+
+
 @pytest.mark.parametrize("loglevel", ["info", "debug"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest_twisted.ensureDeferred
@@ -343,5 +392,46 @@ async def test_no_token_ever_lands_in_a_log(way: Way, loglevel: str, start: Star
         assert secret not in log
         assert secret.encode().hex() not in log
         assert secret.rpartition(".")[2] not in log
-    if loglevel == "debug":
-        assert "[redacted]" in log
+    assert ('authid="someone"' in log) is (loglevel == "debug")
+    assert ("[redacted]" in log) is (loglevel == "debug")
+
+
+# ---- The configuration that is shipped, with everything in it ------------------------------------------
+
+
+@pytest.mark.parametrize("loglevel", ["info", "debug"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest_twisted.ensureDeferred
+async def test_the_shipped_node_serves_drains_and_keeps_real_tokens_to_itself(
+    way: Way, loglevel: str, start: Start
+) -> None:
+    node = start(way, loglevel=loglevel, config=None)
+    secrets = [node.ticket(), node.ticket("operator", "admin")]
+    status, body, _ = get(node.page("health"))
+    assert (status, body["status"], body["nodeId"]) == (200, "ok", "node-1")
+    first = await connect(node.url, ticket=secrets[0])
+    secrets.append(first.details.authextra["recovery_token"])
+    await first.call(uris.SESSION_READY, positions={"mailbox": None})
+    secrets.append((await first.call(uris.SESSION_HEARTBEAT))["recovery_token"])
+    first.close()
+    second = await connect(
+        node.url,
+        headers={"Cookie": f"access_token={secrets[0]}"},
+        recovery_token=first.details.authextra["recovery_token"],
+    )
+    assert second.details.authextra["resumed"] is True
+    secrets.append(second.details.authextra["recovery_token"])
+    with pytest.raises(Refused) as refusal:
+        await connect(node.url, ticket=secrets[1])
+    assert refusal.value.reason == uris.ERROR_AUTHENTICATION
+    operator = await connect(node.admin_url, ticket=secrets[1])
+    assert (await operator.call(uris.ADMIN_NODES)) is not None
+    with pytest.raises(Refused):
+        await connect(node.admin_url, ticket=secrets[0])
+    operator.close()
+    second.close()
+    node.terminate()
+    assert await threads.deferToThread(node.wait, 45) == (0 if way == "sigrouter" else 1)
+    for secret in secrets:
+        assert secret not in node.log
+        assert secret.rpartition(".")[2] not in node.log
