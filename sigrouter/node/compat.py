@@ -7,6 +7,7 @@ Each function has a test against the installed version. Nothing else in the proj
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,17 @@ def return_to_launch_directory() -> None:
     """
     with contextlib.suppress(OSError):
         os.chdir(Path(f"/proc/{os.getppid()}/cwd").readlink())
+
+
+def decline_interrupts(session: ApplicationSession) -> None:
+    """Tell the dealer that this component does not take INTERRUPT.
+
+    A component says that it does, but Crossbar's transport for components raises on it, in the middle of detaching the
+    caller that went away: the rest is skipped, and nobody is told that this peer has left.
+    """
+    callee = copy(session._session_roles["callee"])  # noqa: SLF001 - this is the file for it
+    callee.call_canceling = False
+    session._session_roles = {**session._session_roles, "callee": callee}  # noqa: SLF001 - this is the file for it
 
 
 # ---- From a connection id to its socket -----------------------------------------------------------
@@ -151,8 +163,8 @@ def guard_sockets(
 ) -> None:
     """Have ``opened(protocol)`` called for each WebSocket, and ``finished(protocol)`` when its WAMP session is over.
 
-    Over means refused (ABORT) or left (GOODBYE): Crossbar keeps such a socket open for ever. ``refuse(authenticator, role)``
-    has the last word on whom the authenticator of a transport has accepted.
+    Over means refused (ABORT) or left (GOODBYE): Crossbar keeps such a socket open for ever.
+    ``refuse(authenticator, role)`` has the last word on whom the authenticator of a transport has accepted.
     """
 
     def judged(result: Any, protocol: Any) -> Any:
