@@ -170,3 +170,16 @@ async def test_two_nodes_that_match_at_once_pair_each_client_once(case: StoreCas
     view = await first.worker("worker")
     assert view is not None
     assert view.load == 3
+
+
+@ensureDeferred
+async def test_a_client_whose_deadline_is_over_is_paired_with_nobody_any_more(case: StoreCase) -> None:
+    store, _ = await case.node("a")
+    await wait(store, "late", deadline_s=5.0)
+    await offer(store, "worker", 1)
+    await case.advance(6.0)
+    assert await store.match() == ()
+    await connect(store, "newcomer")
+    assert isinstance(await store.request("newcomer", 1, ANY, 60.0), Paired)
+    await store.expire()
+    assert pair_states(await log_of(store, "session:late")) == ["expired"]
