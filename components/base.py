@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from sigrouter import wiring
+from sigrouter.node import compat
 from sigrouter.node.shutdown import DrainOnce
 from sigrouter.protocol import errors
 from sigrouter.services.connections import Connection
@@ -35,6 +36,7 @@ class PodComponent(ApplicationSession):
     async def onJoin(self, details: SessionDetails) -> None:  # noqa: ARG002 - Autobahn's shape
         """Take the process's pod and register."""
         self.pod = wiring.pod()
+        compat.decline_interrupts(self)
         for uri, procedure in self.procedures().items():
             await self.register(procedure, uri, options=RegisterOptions(details_arg="details"))
         await self.joined()
