@@ -66,7 +66,7 @@ class AdminComponent(PodComponent):
 
     async def _handover(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         handover_id, after = messages.handover_page(arguments)
-        await self.pod.steps.flush()
+        await self.pod.steps.written()
         steps = await self.pod.store.handover(handover_id)
         if not steps:
             raise NotFound("No such handover")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import frozen
+from twisted.logger import Logger
 
 from sigrouter.services.admin_ticket import AdminTicket
 from sigrouter.services.admission import Admissions
@@ -16,6 +17,7 @@ from sigrouter.services.connections import Connections
 from sigrouter.services.delivery import Delivery
 from sigrouter.services.development_keys import development_keys
 from sigrouter.services.drain import DrainService
+from sigrouter.services.drain_journal import DrainJournal
 from sigrouter.services.housekeeping import Housekeeping
 from sigrouter.services.local_peers import LocalPeers
 from sigrouter.services.messaging import Messaging
@@ -24,7 +26,7 @@ from sigrouter.services.pod import Pod
 from sigrouter.services.recovery import RecoveryTokens
 from sigrouter.services.sessions import Sessions
 from sigrouter.services.settings_source import read_settings
-from sigrouter.services.steps import StepRecorder
+from sigrouter.services.steps import Steps
 from sigrouter.settings import Settings
 from sigrouter.stores.interface import Store
 from sigrouter.stores.memory import MemoryBackend, MemoryStore
@@ -88,7 +90,8 @@ def build_pod(settings: Settings, reactor: Any, store: Store | None = None) -> P
     connections = Connections()
     cluster = Cluster(store, settings.node.node_id)
     delivery = Delivery(connections, store, settings.limits.backlog_entries, background.start)
-    steps = StepRecorder(store, settings.node.node_id, now, background.start)
+    journal = DrainJournal(store, reactor, random.random, Logger())
+    steps = Steps(journal, settings.node.node_id, now)
     peers = LocalPeers(connections, delivery)
     drain = DrainService(
         store=store,
@@ -120,7 +123,6 @@ def build_pod(settings: Settings, reactor: Any, store: Store | None = None) -> P
         delivery=delivery,
         sessions=sessions,
         cluster=cluster,
-        steps=steps,
         clock=reactor,
         started_at=now(),
     )

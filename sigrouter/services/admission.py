@@ -13,7 +13,7 @@ from sigrouter.services.authentication import Identity, JwtVerifier
 from sigrouter.services.cluster import Cluster
 from sigrouter.services.connections import Connection, Connections
 from sigrouter.services.recovery import RecoveryClaims, RecoveryTokens
-from sigrouter.services.steps import StepRecorder
+from sigrouter.services.steps import Steps
 from sigrouter.settings import Settings
 from sigrouter.stores.interface import Claim, NewSession, Role, Store
 
@@ -39,7 +39,7 @@ class Admissions:
     _store: Store
     _connections: Connections
     _cluster: Cluster
-    _steps: StepRecorder
+    _steps: Steps
     _draining: Callable[[], bool]
     _now: Callable[[], float]
     _new_id: Callable[[], str]
@@ -107,12 +107,19 @@ class Admissions:
             )
         )
         if isinstance(claimed, errors.Recovery):
+            await self._note_refusal(claims.session_id, identity.role, claimed)
             raise claimed
         handover_id = claimed.record.handover_id
         self._add(identity, claims.session_id, claimed.generation, connection_id, peer, handover_id)
         for step in ("connected", "token_ok"):
             self._steps.note(handover_id, claims.session_id, identity.role, step)
         return self._welcome(identity, claims.session_id, claimed.generation, resumed=True, peers=claims.peers)
+
+    async def _note_refusal(self, session_id: str, role: str, refusal: errors.Recovery) -> None:
+        """If the session is in a handover, its report shows where it was lost."""
+        record = await self._store.session(session_id)
+        if record is not None:
+            self._steps.note(record.handover_id, session_id, role, "refused", {"reason": refusal.reason})
 
     def _add(
         self, identity: Identity, session_id: str, generation: int, connection_id: int, peer: str, handover_id: str

@@ -14,7 +14,6 @@ from sigrouter.services.cluster import Cluster
 from sigrouter.services.connections import Connections
 from sigrouter.services.delivery import Delivery
 from sigrouter.services.sessions import Sessions
-from sigrouter.services.steps import StepRecorder
 from sigrouter.settings import Settings
 from sigrouter.stores.interface import NodeRecord, NodeState, Store
 
@@ -34,7 +33,6 @@ class Housekeeping:
     _delivery: Delivery
     _sessions: Sessions
     _cluster: Cluster
-    _steps: StepRecorder
     _clock: IReactorTime
     _started_at: float
     state: Callable[[], NodeState] = lambda: "starting"
@@ -96,7 +94,6 @@ class Housekeeping:
     async def sweep(self) -> None:
         """End what is over, pair who waits, and tell the waiting clients of this node where they stand."""
         await self._sessions.report_unreported()
-        await self._steps.flush()
         if self._clock.seconds() >= self._no_expiry_before:
             for session_id in await self._store.expire():
                 self.log.info(

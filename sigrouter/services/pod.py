@@ -23,7 +23,7 @@ from sigrouter.services.messaging import Messaging
 from sigrouter.services.outlet import Outlet
 from sigrouter.services.pairing import Pairing
 from sigrouter.services.sessions import Sessions
-from sigrouter.services.steps import StepRecorder
+from sigrouter.services.steps import Steps
 from sigrouter.settings import Settings
 from sigrouter.stores.interface import Entry, NodeState, Store
 
@@ -51,7 +51,7 @@ class Pod:
     connections: Connections
     cluster: Cluster
     delivery: Delivery
-    steps: StepRecorder
+    steps: Steps
     sessions: Sessions
     messaging: Messaging
     pairing: Pairing
@@ -97,7 +97,7 @@ class Pod:
             self.housekeeping.stop()
             await self.background.settle()
             if self.store.available:
-                await self.steps.flush()
+                await self.steps.written()
                 await self.store.release_node(self.settings.node.node_id)
         except SigrouterError:
             self.log.warn(

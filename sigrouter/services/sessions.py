@@ -12,7 +12,7 @@ from sigrouter.protocol.messages import MAILBOX, Position
 from sigrouter.services.connections import Connection, Connections
 from sigrouter.services.delivery import Delivery, event
 from sigrouter.services.recovery import RecoveryClaims, RecoveryTokens
-from sigrouter.services.steps import StepRecorder
+from sigrouter.services.steps import Steps
 from sigrouter.settings import Settings
 from sigrouter.stores.interface import Backlog, Confirm, Confirmed, PairView, Store, mailbox
 
@@ -52,7 +52,7 @@ class Sessions:
     _tokens: RecoveryTokens
     _connections: Connections
     _delivery: Delivery
-    _steps: StepRecorder
+    _steps: Steps
     _clock: IReactorTime
     _start: Callable[[Coroutine[Any, Any, None]], object]
     _on_arrived: Callable[[str], None]
