@@ -11,7 +11,7 @@ from sigrouter.client.base import BaseClient, Ticket, Timer, WorkerCommands
 from sigrouter.client.wire import Limited, Wire, configure, serializers
 
 
-class _Protocol(Limited, WampWebSocketClientProtocol):  # type: ignore[misc]  # Autobahn has no types here
+class _Protocol(Limited, WampWebSocketClientProtocol):
     """Tells the wire of every end, also of one before the WebSocket handshake. asyncio sets TCP_NODELAY by itself."""
 
     def connection_lost(self, error: Exception | None) -> None:

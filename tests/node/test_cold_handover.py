@@ -1,5 +1,6 @@
 """Redeploys that do not go smoothly: peers that do not move, nowhere to go, busy nodes, drains in a row, Redis gone."""
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -220,7 +221,7 @@ async def test_both_sides_of_a_pair_move_at_the_same_moment(stage: Stage) -> Non
 async def test_a_peer_that_was_sent_to_green_and_lands_on_another_old_node_is_refused_there(stage: Stage) -> None:
     blue, old = stage.node("blue", "v1"), stage.node("old", "v1")
     stage.node("green", "v2")
-    wait_until(lambda: len(nodes_seen_by(old)) == 3, 10, lambda: "old has not seen green")  # noqa: PLR2004 - three nodes
+    wait_until(lambda: len(nodes_seen_by(old)) == 3, 10, lambda: "old has not seen green")
     stray = RawPeer(old.url, blue.ticket("cleo", "client"), {"stack": "v2"})
     with pytest.raises(Refused) as refused:
         await stray.connect()
@@ -289,7 +290,7 @@ def test_three_drains_in_a_row_lose_nothing(tmp_path: Path) -> None:
         traffic = running.enter_context(TrafficProcess(tmp_path / "traffic.log"))
         cluster = Cluster(redis, nodes["first"], nodes["second"], balancer, traffic, running)
         before = cluster.talk(10)
-        for old, new in zip(names, names[1:], strict=False):
+        for old, new in itertools.pairwise(names):
             running.enter_context(nodes[new])
             balancer.wait_for(new, "UP")
             nodes[old].terminate()

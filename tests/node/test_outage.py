@@ -46,7 +46,7 @@ def page(node: NodeProcess, path: str) -> tuple[int, dict[str, Any]]:
 
 def is_alive(node: NodeProcess) -> bool:
     try:
-        return page(node, "health")[0] == 200  # noqa: PLR2004 - HTTP's OK
+        return page(node, "health")[0] == 200
     except OSError:
         return False
 
@@ -62,7 +62,7 @@ async def test_a_node_that_finds_no_redis_lives_says_so_and_waits_for_it(tmp_pat
         node.start()
         wait_until(lambda: is_alive(node), 45, lambda: node.log)
         status, body = page(node, "ready")
-        assert status == 503  # noqa: PLR2004 - HTTP's "service unavailable"
+        assert status == 503
         assert {"starting", "store unavailable"} <= set(body["reasons"])
         node.wait_for_log("Redis cannot be reached")
         with pytest.raises(Refused) as refused:
@@ -111,7 +111,7 @@ async def test_a_send_while_redis_is_away_is_refused_and_its_repeat_is_taken_onc
     assert await send_until_taken(client, 2, 2) > 0
     for number in range(3, 11):
         await send_until_taken(client, number, number)
-    await worker.event(uris.EVENT_MESSAGE, lambda event: event["payload"] == 10)  # noqa: PLR2004 - the last one
+    await worker.event(uris.EVENT_MESSAGE, lambda event: event["payload"] == 10)
     assert [event["payload"] for topic, event in worker.events if topic == uris.EVENT_MESSAGE] == list(range(1, 11))
     wait_until(lambda: node.is_ready, 10, lambda: "not ready with a store")
     assert "Redis" in node.log
@@ -124,11 +124,11 @@ async def test_a_frozen_redis_is_noticed_and_a_peer_that_left_meanwhile_is_away(
 ) -> None:
     client, worker = await bound(node)
     redis.pause()
-    client._session.call(uris.SESSION_INFO).addErrback(lambda _: None)  # noqa: SLF001 - never waited for
+    client._session.call(uris.SESSION_INFO).addErrback(lambda _: None)
     error = await worker.refused(uris.SESSION_INFO)
     assert error.error == uris.ERROR_UNAVAILABLE
     # Its call is under way when it goes: Crossbar interrupts the callee, which must not keep us from hearing of it.
-    client._session.call(uris.SESSION_INFO).addErrback(lambda _: None)  # noqa: SLF001 - never waited for
+    client._session.call(uris.SESSION_INFO).addErrback(lambda _: None)
     client.cut()
     redis.resume()
     operator = await RawPeer(node.admin_url, node.ticket("op", "admin")).connect()

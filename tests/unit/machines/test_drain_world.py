@@ -38,9 +38,15 @@ from sigrouter.protocol import uris
 OWN = "n0"
 OTHERS = ("n1", "n2", "n3")
 BUDGETS = (
-    Budget(budget_s=10, settle_s=0.5, pair_deadline_s=2, move_timeout_s=1, target_wait_s=3, window_initial=2, window_max=4),
-    Budget(budget_s=4, settle_s=0, pair_deadline_s=3, move_timeout_s=2, target_wait_s=9, window_initial=1, window_max=1),
-    Budget(budget_s=1, settle_s=2, pair_deadline_s=1, move_timeout_s=1, target_wait_s=1, window_initial=9, window_max=3),
+    Budget(
+        budget_s=10, settle_s=0.5, pair_deadline_s=2, move_timeout_s=1, target_wait_s=3, window_initial=2, window_max=4
+    ),
+    Budget(
+        budget_s=4, settle_s=0, pair_deadline_s=3, move_timeout_s=2, target_wait_s=9, window_initial=1, window_max=1
+    ),
+    Budget(
+        budget_s=1, settle_s=2, pair_deadline_s=1, move_timeout_s=1, target_wait_s=1, window_initial=9, window_max=3
+    ),
     Budget(budget_s=30, settle_s=1, pair_deadline_s=5, move_timeout_s=3, window_initial=1, window_max=64),
 )
 
@@ -138,7 +144,11 @@ class World(RuleBasedStateMachine):
         return [
             one
             for one in self.people.values()
-            if one.here and one.connected and not one.ended and role in ("", one.role) and one.session_id not in self.closed
+            if one.here
+            and one.connected
+            and not one.ended
+            and role in ("", one.role)
+            and one.session_id not in self.closed
         ]
 
     def targets(self) -> tuple[Target, ...]:
@@ -167,7 +177,8 @@ class World(RuleBasedStateMachine):
         budget=st.sampled_from(BUDGETS),
         workers=st.integers(0, 4),
         clients=st.lists(
-            st.sampled_from(["none", "unknown", "local", "local", "local", "ready", "draining", "away", "two"]), max_size=12
+            st.sampled_from(["none", "unknown", "local", "local", "local", "ready", "draining", "away", "two"]),
+            max_size=12,
         ),
         ready=st.sets(st.sampled_from(OTHERS)),
         services=st.integers(0, 1),
@@ -331,9 +342,13 @@ class World(RuleBasedStateMachine):
         if state.phase == "moving" and state.targets and state.at < state.push_at and state.ledger.window.free:
             assert not [move for move in state.ledger.moves.values() if move.phase == "released"]
             ledger = state.ledger
-            ready = [m for m in ledger.moves.values() if m.phase == "staying" and ledger.peer(m.session_id) != "pending"]
+            ready = [
+                m for m in ledger.moves.values() if m.phase == "staying" and ledger.peer(m.session_id) != "pending"
+            ]
             assert not ready
-            late = [m for m in ledger.moves.values() if m.phase == "staying" and ledger.deadline(m.session_id) <= state.at]
+            late = [
+                m for m in ledger.moves.values() if m.phase == "staying" and ledger.deadline(m.session_id) <= state.at
+            ]
             assert not late
 
     @invariant()

@@ -110,7 +110,13 @@ def preferred(*nodes: NodeRecord, stack: str = "blue") -> list[str]:
 
 def test_targets_are_the_other_ready_nodes() -> None:
     found = targets(
-        (node("own", "blue"), node("b", "x"), node("a", "x"), node("d", "x", state="draining"), node("s", "x", state="starting")),
+        (
+            node("own", "blue"),
+            node("b", "x"),
+            node("a", "x"),
+            node("d", "x", state="draining"),
+            node("s", "x", state="starting"),
+        ),
         "own",
         "blue",
     )

@@ -1,5 +1,7 @@
 """The report of a handover says who was kept, who was lost and where, and how long it took."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,14 +31,19 @@ def test_a_perfect_handover_kept_everybody() -> None:
     assert made.roles == (RoleTally("client", 1, 1, 0, 0, 0), RoleTally("worker", 1, 1, 0, 0, 0))
     assert (made.lost, made.lost_at, made.kept_share) == ((), {}, 1.0)
     assert made.stages["goaway_sent -> connected"] == Spread(2, 10, 10, 10)
-    assert list(made.stages) == [f"{a} -> {b}" for a, b in zip(STAGES, STAGES[1:], strict=False)]
+    assert list(made.stages) == [f"{a} -> {b}" for a, b in itertools.pairwise(STAGES)]
     assert made.gap == Spread(2, 50, 50, 50)
 
 
 def test_a_lost_session_is_shown_with_its_last_step() -> None:
-    made = report([*frame(), *steps_of("c1", "goaway_sent", "connected", "token_ok"), *steps_of("c2", "goaway_sent", "cut")])
+    made = report(
+        [*frame(), *steps_of("c1", "goaway_sent", "connected", "token_ok"), *steps_of("c2", "goaway_sent", "cut")]
+    )
     assert made.lost_at == {"token_ok": 1, "cut": 1}
-    assert [(one.session_id, one.step, one.node_id) for one in made.lost] == [("c1", "token_ok", "green"), ("c2", "cut", "blue")]
+    assert [(one.session_id, one.step, one.node_id) for one in made.lost] == [
+        ("c1", "token_ok", "green"),
+        ("c2", "cut", "blue"),
+    ]
     assert made.kept_share == 0.0
 
 
@@ -84,7 +91,11 @@ def test_percentiles_are_nearest_rank() -> None:
     assert report(steps).gap == Spread(100, 50, 99, 100)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([*STAGES, "cut", "left", "ended", "refused"]), st.integers(0, 99))))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.sampled_from([*STAGES, "cut", "left", "ended", "refused"]), st.integers(0, 99))
+    )
+)
 def test_whatever_was_recorded_in_whatever_order_every_session_is_counted_once(raw: list[tuple[int, str, int]]) -> None:
     steps = [Step(f"s{number}", "client", name, at, "n", {}) for number, name, at in raw]
     made = report(steps)
