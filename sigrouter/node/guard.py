@@ -37,6 +37,7 @@ class NodeGuard(ApplicationSession):
         log_filter.install()
         recursion.restore_limit()
         compat.quiet_connection_logs()
+        compat.plain_log_arguments()
         compat.return_to_launch_directory()
         super().__init__(config)
         self._reactor: Any = reactor
