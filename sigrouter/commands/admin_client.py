@@ -15,7 +15,8 @@ from autobahn.twisted.wamp import ApplicationSession  # noqa: E402 - txaio is to
 from autobahn.twisted.websocket import WampWebSocketClientFactory  # noqa: E402 - see above
 from autobahn.wamp import types  # noqa: E402 - see above
 from autobahn.wamp.exception import ApplicationError, TransportLost  # noqa: E402 - see above
-from twisted.internet.defer import CancelledError, Deferred  # noqa: E402 - see above
+from twisted.internet.defer import Deferred  # noqa: E402 - see above
+from twisted.internet.defer import TimeoutError as TookTooLong  # noqa: E402 - see above
 from twisted.internet.endpoints import HostnameEndpoint  # noqa: E402 - see above
 from twisted.internet.error import ConnectError  # noqa: E402 - see above
 from twisted.internet.interfaces import IReactorTime  # noqa: E402 - see above
@@ -134,6 +135,7 @@ class _Session(ApplicationSession):
         self.disconnect()
 
     def onDisconnect(self) -> None:
+        super().onDisconnect()  # fails the calls that are under way with TransportLost
         self._failed(ConnectionGone("The node closed the connection."))
 
     def onUserError(self, fail: Any, msg: str) -> None:
@@ -164,7 +166,7 @@ class WampAdmin:
                 raise ConnectionGone("The node closed the connection before it answered.") from None
             message = error.kwargs.get("message") or (error.args[0] if error.args else "The node refused")
             raise Refused(error.error, str(message)) from None
-        except (TimeoutError, CancelledError):
+        except TookTooLong:
             raise NotReachable(f"The node did not answer within {self._patience_s:g} s.") from None
         except TransportLost:
             raise ConnectionGone("The node closed the connection.") from None
@@ -192,7 +194,7 @@ async def converse(
     try:
         try:
             session = await joined
-        except (TimeoutError, CancelledError):
+        except TookTooLong:
             raise NotReachable(f"Who answers at {where.url} does not say welcome; is it a node?") from None
         return await conversation(WampAdmin(session, reactor, patience_s))
     finally:

@@ -24,7 +24,7 @@ def _show_rich(title: str, columns: Sequence[str], rows: list[list[str]]) -> Non
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(rich_text.Text(cell) for cell in row))  # Text: an id in brackets is no markup
-    console.Console(file=click.get_text_stream("stdout")).print(table)
+    console.Console().print(table)
 
 
 def _show_plain(title: str, columns: Sequence[str], rows: list[list[str]]) -> None:

@@ -66,7 +66,9 @@ class Node:
         self.lease("ready")
 
     def lease(self, state: Any) -> None:
-        record = NodeRecord(self.node_id, self.stack, state, f"ws://{self.node_id}", 0, self.cluster.clock.seconds(), 0.0)
+        record = NodeRecord(
+            self.node_id, self.stack, state, f"ws://{self.node_id}", 0, self.cluster.clock.seconds(), 0.0
+        )
         now_or_never(self.store.lease(record))
 
     async def announce(self) -> None:
