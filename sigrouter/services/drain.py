@@ -323,6 +323,9 @@ class DrainService:
             pass  # What was known of the nodes holds until the store answers again.
         except Exception:  # noqa: BLE001 - The next round may do better, and the deadline ends it all.
             self._log.failure("the list of nodes cannot be read")
+        for session in tuple(self._connections.sessions()):  # whose handshake was under way when the drain began
+            if session.session_id not in self._state.ledger.open:
+                self._hear(events.SessionArrived(self._clock.seconds(), self._resident(session)))
         await self._peers.learn(self._unlearned())
         await self._peers.check(self._doubtful())
         self._looking = False

@@ -525,3 +525,14 @@ def test_the_deadline_of_a_worker_that_went_to_a_draining_node_runs_from_its_mov
     assert talk.told() == []
     talk.until(13.0)
     assert talk.peers() == {"c1": "pending"}
+
+
+def test_the_timeout_of_an_earlier_connection_does_not_count_for_a_later_one() -> None:
+    talk = Talk(client())
+    talk.until(1.0)
+    talk.hear(ConnectionLost(2.0, "c1"))
+    talk.hear(SessionArrived(2.5, client()))
+    talk.until(7.0)
+    assert (talk.told(), talk.state.ledger.window.size) == (["c1", "c1"], 2.0)
+    talk.until(7.6)
+    assert (talk.told(), talk.state.ledger.window.size) == (["c1", "c1", "c1"], 1.0)

@@ -503,3 +503,14 @@ def test_a_thousand_sessions_move_within_seconds_and_never_more_than_the_window_
     assert dict(reports[0].ends) == {"gone": 1020}
     assert 32 <= most <= 64
     assert all(len(goaways) == 1 for goaways in blue.goaways.values())
+
+
+def test_a_late_session_that_nobody_announced_is_found_by_looking() -> None:
+    cluster, blue, _ = two_nodes()
+    blue.obedient = False
+    cluster.session("c1", "client", "blue")
+    start(blue)
+    cluster.run(1.5)
+    cluster.session("late", "client", "blue")
+    cluster.run(2.5)
+    assert set(blue.goaways) == {"c1", "late"}
