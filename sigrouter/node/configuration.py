@@ -16,6 +16,8 @@ from sigrouter.settings.model import Settings
 
 PUBLIC: Final = "public"
 ADMIN: Final = "admin"
+SHORTEST_MS: Final = 1000
+"""Crossbar takes a shorter time for a mistake in the unit."""
 WEBSOCKET_PATHS: Final[Mapping[str, str]] = {PUBLIC: "ws", ADMIN: "admin"}
 REFUSAL_MARGIN: Final = 2
 """The socket takes this many times ``limits.message_bytes``, so that a call above the limit is refused in words."""
@@ -92,8 +94,8 @@ def _apply(transport: dict[str, Any], name: str, settings: Settings) -> None:
         **websocket.get("options", {}),
         "max_frame_size": size,
         "max_message_size": size,
-        "auto_ping_interval": round(settings.session.keepalive_s * 1000),
-        "auto_ping_timeout": round(settings.session.keepalive_s * 500),
+        "auto_ping_interval": max(SHORTEST_MS, round(settings.session.keepalive_s * 1000)),
+        "auto_ping_timeout": max(SHORTEST_MS, round(settings.session.keepalive_s * 500)),
     }
     if name == PUBLIC:
         options["allowed_origins"] = list(node.allowed_origins)

@@ -49,7 +49,9 @@ class Admissions:
         """Admit a client or worker, or raise the refusal that ABORT carries."""
         identity = self._verifier.verify(jwt)
         hello = messages.hello(authextra)
-        if identity.role not in ("client", "worker"):
+        if identity.role == "admin":
+            raise errors.Forbidden("Operators connect to the admin port")
+        if identity.role == "service":
             return Admission(identity.user_id, identity.role, {"protocol": PROTOCOL_VERSION})
         self._refuse_if_unable(hello)
         self._under_way += 1

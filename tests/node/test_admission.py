@@ -71,6 +71,17 @@ async def test_a_browser_brings_its_jwt_in_the_cookie(node: NodeProcess) -> None
     assert reason == uris.ERROR_AUTHENTICATION
 
 
+@pytest_twisted.ensureDeferred
+async def test_operators_are_sent_to_their_own_port(node: NodeProcess) -> None:
+    reason, _ = await refusal(peer(node, "op", "admin"))
+    assert reason == uris.ERROR_FORBIDDEN
+    operator = await RawPeer(node.admin_url, node.ticket("op", "admin")).connect()
+    assert [one["node_id"] for one in (await operator.call(uris.ADMIN_NODES))["nodes"]] == ["node-1"]
+    await operator.leave()
+    reason, _ = await refusal(RawPeer(node.admin_url, node.ticket("ann", "client")))
+    assert reason == uris.ERROR_AUTHENTICATION
+
+
 # ---- recovery tokens -------------------------------------------------------------------------------
 
 
