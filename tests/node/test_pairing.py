@@ -83,7 +83,7 @@ async def test_a_pair_across_nodes_talks_both_ways_until_it_is_released(two: Two
         await client.call(uris.PAIR_SEND, payload=["to", number], number=number, acked=number - 1)
         await worker.call(uris.PAIR_SEND, payload=["fro", number], number=number, acked=number - 1)
     for peer, way in ((worker, "to"), (client, "fro")):
-        await peer.event(uris.EVENT_MESSAGE, lambda event: event["payload"][1] == 30)  # noqa: PLR2004 - the last one
+        await peer.event(uris.EVENT_MESSAGE, lambda event: event["payload"][1] == 30)
         heard = [event["payload"] for topic, event in peer.events if topic == uris.EVENT_MESSAGE]
         assert heard == [[way, number] for number in range(1, 31)]
 
@@ -103,8 +103,8 @@ async def test_the_least_loaded_worker_of_all_nodes_is_taken(two: Two) -> None:
     for number in range(6):
         client = await client_of(two.one if number % 2 else two.other, f"client-{number}")
         taken.append((await client.call(uris.PAIR_REQUEST))["peer_session_id"])
-    assert taken.count(big.welcome["session_id"]) == 4  # noqa: PLR2004 - its capacity
-    assert taken.count(small.welcome["session_id"]) == 2  # noqa: PLR2004 - its capacity
+    assert taken.count(big.welcome["session_id"]) == 4
+    assert taken.count(small.welcome["session_id"]) == 2
     assert {taken[0], taken[1]} == {big.welcome["session_id"], small.welcome["session_id"]}
 
 
@@ -115,8 +115,8 @@ async def test_who_waits_is_told_its_place_and_is_served_in_order_or_told_that_t
                             ((two.one, "first"), (two.other, "second"), (two.one, "third"))]  # fmt: skip
     places = [(await one.call(uris.PAIR_REQUEST, deadline_s=30))["position"] for one in (first, second)]
     assert places == [1, 2]
-    assert (await third.call(uris.PAIR_REQUEST, deadline_s=1))["position"] == 3  # noqa: PLR2004 - the third place
-    await second.event(uris.EVENT_QUEUE, lambda event: event["payload"]["position"] == 2)  # noqa: PLR2004 - the second
+    assert (await third.call(uris.PAIR_REQUEST, deadline_s=1))["position"] == 3
+    await second.event(uris.EVENT_QUEUE, lambda event: event["payload"]["position"] == 2)
     assert (await pair_event(third, "expired"))["pair_id"] == ""
 
     worker = await worker_of(two.other, "will")
