@@ -39,9 +39,10 @@ class NodeGuard(ApplicationSession):
         compat.quiet_connection_logs()
         compat.plain_log_arguments()
         compat.return_to_launch_directory()
+        self._settings = read_settings()
+        log_filter.install(quiet=log_filter.is_quiet(self._settings.node.log_level))
         super().__init__(config)
         self._reactor: Any = reactor
-        self._settings = read_settings()
 
     def onJoin(self, details: SessionDetails) -> None:  # noqa: ARG002 - the parameter is Autobahn's
         """Put the guards in place; Crossbar opens the ports after the last component has joined."""

@@ -1,14 +1,15 @@
-"""Puts the redaction between all loggers of this process and all that write their events down."""
+"""Stands between all loggers of this process and all that write their events down: secrets go, and so does chatter."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.logger import LogPublisher, formatEvent, globalLogPublisher
+from twisted.logger import LogLevel, LogPublisher, formatEvent, globalLogPublisher
 
 from sigrouter.node.redaction import REDACTED, is_secret_name, redact
 
 _KEPT = frozenset({"log_level", "log_namespace", "log_time", "log_system", "txaio_trace", "cb_namespace"})
 _HIDDEN_PREFIX = "log_"
+_CHATTY = ("crossbar", "autobahn", "twisted", "txaio")
 
 
 class _CleanText:
@@ -44,18 +45,34 @@ def cleaned(event: Mapping[str, Any]) -> dict[str, Any]:
     return clean
 
 
-class RedactingPublisher(LogPublisher):
-    """A log publisher whose observers, present and future, see cleaned events only."""
+def is_quiet(log_level: str) -> bool:
+    """Whether a node with this setting leaves the libraries' chatter out; whoever asks for debug wants it."""
+    return log_level not in ("debug", "trace")
+
+
+def is_chatter(event: Mapping[str, Any]) -> bool:
+    """Whether the libraries tell, at info, of their own inside: hundreds of lines for each start of a node."""
+    # What a worker process said reaches the controller's log under `cb_namespace`.
+    namespace = event.get("cb_namespace") or event.get("log_namespace") or ""
+    return event.get("log_level") is LogLevel.info and str(namespace).startswith(_CHATTY)
+
+
+class FilteringPublisher(LogPublisher):
+    """A log publisher whose observers, present and future, see cleaned events only, and no chatter if it is ``quiet``."""
+
+    quiet = False
 
     def __call__(self, event: Any) -> None:
         """Clean the event and pass it on."""
-        super().__call__(cleaned(event))
+        if not (self.quiet and is_chatter(event)):
+            super().__call__(cleaned(event))
 
 
-def install(publisher: LogPublisher = globalLogPublisher) -> None:
-    """Make ``publisher`` a redacting one.
+def install(publisher: LogPublisher = globalLogPublisher, *, quiet: bool = False) -> None:
+    """Make ``publisher`` a filtering one; ``quiet`` drops the libraries' chatter.
 
     The class of the living object changes, because each logger of the process already holds this very object, and
-    observers that are added later must be behind the filter too. Calling it again does nothing.
+    observers that are added later must be behind the filter too. It may be called again.
     """
-    publisher.__class__ = RedactingPublisher
+    publisher.__class__ = FilteringPublisher
+    publisher.quiet = quiet  # type: ignore[attr-defined]  # its class is the one above now

@@ -10,6 +10,7 @@ from crossbar.node.node import Node
 from crossbar.personality import Personality as CrossbarPersonality
 from crossbar.personality import default_native_workers
 
+from sigrouter.node import log_filter
 from sigrouter.node.compat import PERSONALITY_NAME
 from sigrouter.node.configuration import render
 from sigrouter.node.controller import Controller, Outcome, RouterWorker
@@ -25,6 +26,7 @@ class SigrouterNode(Node):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.settings: Settings = read_settings()
+        log_filter.install(quiet=log_filter.is_quiet(self.settings.node.log_level))
 
     def load_config(self, configfile: str | None = None, default: dict[str, Any] | None = None) -> Any:
         """Load and check the file as Crossbar does, then apply the settings and check again."""

@@ -169,10 +169,11 @@ class Pod:
 
     def on_superseded(self, session_id: str, generation: int, node_id: str) -> None:
         """A newer connection has the session: older ones here are over."""
+        # The drain first: it must not take the connection's end for a loss.
+        self.drain.on_superseded(session_id, generation, node_id)
         for connection in self.connections.of_session(session_id):
             if connection.generation < generation:
                 self.delivery.outlet.close(connection.connection_id, uris.CLOSE_SUPERSEDED)
-        self.drain.on_superseded(session_id, generation, node_id)
 
     def on_peer_ready(self, session_id: str, peer_session_id: str, peer_node_id: str) -> None:
         """The drain waits for this."""

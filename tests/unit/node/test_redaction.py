@@ -5,9 +5,9 @@ from pprint import pformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.logger import Logger, LogPublisher
+from twisted.logger import Logger, LogLevel, LogPublisher, formatEvent
 
-from sigrouter.node.log_filter import RedactingPublisher, cleaned, install
+from sigrouter.node.log_filter import FilteringPublisher, cleaned, install, is_quiet
 from sigrouter.node.redaction import REDACTED, redact
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyLTEifQ.c2lnbmF0dXJlLXNpZ25hdHVyZS1zaWduYXR1cmU"
@@ -133,8 +133,24 @@ def test_installing_twice_is_installing_once():
     publisher = LogPublisher()
     install(publisher)
     install(publisher)
-    assert type(publisher) is RedactingPublisher
+    assert type(publisher) is FilteringPublisher
 
 
 def test_an_event_without_a_format_is_no_problem():
     assert str(cleaned({"log_format": None})["clean_text"]) == ""
+
+
+def test_a_quiet_publisher_leaves_out_what_libraries_tell_at_info_and_nothing_else() -> None:
+    written: list[str] = []
+    publisher = LogPublisher(lambda event: written.append(formatEvent(event)))
+    install(publisher, quiet=True)
+    for namespace in ("crossbar.router", "sigrouter.services.pod"):
+        for level in (LogLevel.info, LogLevel.warn):
+            publisher({"log_level": level, "log_namespace": namespace, "log_format": f"{namespace} {level.name}"})
+    publisher({"log_level": LogLevel.info, "log_namespace": "x", "cb_namespace": "crossbar", "log_format": "relayed"})
+    assert written == ["crossbar.router warn", "sigrouter.services.pod info", "sigrouter.services.pod warn"]
+    install(publisher, quiet=False)
+    publisher({"log_level": LogLevel.info, "log_namespace": "crossbar.router", "log_format": "asked for"})
+    assert written[-1] == "asked for"
+    assert not is_quiet("debug")
+    assert is_quiet("info")
