@@ -58,7 +58,7 @@ def is_chatter(event: Mapping[str, Any]) -> bool:
 
 
 class FilteringPublisher(LogPublisher):
-    """A log publisher whose observers, present and future, see cleaned events only, and no chatter if it is ``quiet``."""
+    """A log publisher whose observers, present and future, see cleaned events only; ``quiet``: and no chatter."""
 
     quiet = False
 
