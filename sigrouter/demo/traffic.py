@@ -34,6 +34,8 @@ ABILITY: Final = "talk"
 AT_ONCE: Final = 16
 """Sessions that connect at the same time at the start: it is not the start that is to be measured."""
 PAIR_DEADLINE_S: Final = 60.0
+WORKERS_SPEAK: Final = "msgpack"
+"""As in production: clients are browsers and speak JSON, workers speak something cheaper; the router translates."""
 SETTLE_POLL_S: Final = 0.05
 
 
@@ -70,8 +72,13 @@ class Traffic:
 
     async def start(self, url: str, rate: float, clients: Sequence[str], workers: Sequence[str]) -> None:
         """Connect one end for each ticket, pair them, and let them talk."""
-        offering = [End(f"worker-{index}", "worker", Worker(url, ticket=_always(t))) for index, t in enumerate(workers)]
-        asking = [End(f"client-{index}", "client", Client(url, ticket=_always(t))) for index, t in enumerate(clients)]
+        offering = [
+            End(f"worker-{index}", "worker", Worker(url, _always(ticket), serializer=WORKERS_SPEAK))
+            for index, ticket in enumerate(workers)
+        ]
+        asking = [
+            End(f"client-{index}", "client", Client(url, _always(ticket))) for index, ticket in enumerate(clients)
+        ]
         self._ends = offering + asking
         await self._a_few_at_once([self._offer(end) for end in offering])
         await self._a_few_at_once([self._ask(end) for end in asking])
