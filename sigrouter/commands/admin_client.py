@@ -183,12 +183,12 @@ async def converse(
 ) -> Answer:
     """Connect, join, hold the conversation, and leave."""
     joined: Deferred[_Session] = Deferred()
-    joined.addTimeout(patience_s, reactor)
     factory = WampWebSocketClientFactory(lambda: _Session(where.ticket, joined), url=where.url)
     factory.setProtocolOptions(openHandshakeTimeout=patience_s, closeHandshakeTimeout=1)
     try:
         connected = HostnameEndpoint(reactor, where.host, where.port, timeout=patience_s).connect(factory)
         protocol = await connected
+        joined.addTimeout(patience_s, reactor)
     except ConnectError as error:
         raise NotReachable(f"No node answers at {where.url}: {error}") from None
     try:

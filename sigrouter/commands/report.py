@@ -1,12 +1,14 @@
 """``sigrouter report``: what happened to every session in a handover."""
 
 import json
+from typing import Any
 
 import click
 from attrs import asdict
 
 from sigrouter.commands import tables
-from sigrouter.commands.admin_client import AdminError, Run, ask, ask_all
+from sigrouter.commands.admin_client import Admin, AdminError, Run, pages
+from sigrouter.commands.admin_client import run as run_on_reactor
 from sigrouter.commands.moments import duration, moment
 from sigrouter.commands.steps import steps_from_wire
 from sigrouter.protocol import uris
@@ -25,12 +27,8 @@ def command(run: Run | None, *, handover_id: str | None, as_json: bool, with_ste
 
     Ends with 2 if a session was lost.
     """
-    if handover_id is None:
-        known = ask(run, uris.ADMIN_HANDOVERS)["handovers"]
-        if not known:
-            raise AdminError("There has been no handover yet.")
-        handover_id = str(known[0])
-    steps = ask_all(run, uris.ADMIN_HANDOVER, "steps", handover_id=handover_id)
+    # One conversation for both questions: a process has one reactor, and that runs once.
+    handover_id, steps = (run or run_on_reactor)(lambda admin: _read(admin, handover_id))
     made = report(steps_from_wire(steps))
     if as_json:
         extra = {"steps": steps} if with_steps else {}
@@ -41,6 +39,15 @@ def command(run: Run | None, *, handover_id: str | None, as_json: bool, with_ste
         show(handover_id, made)
     if made.lost:
         raise click.exceptions.Exit(2)
+
+
+async def _read(admin: Admin, handover_id: str | None) -> tuple[str, list[dict[str, Any]]]:
+    if handover_id is None:
+        known = (await admin.call(uris.ADMIN_HANDOVERS))["handovers"]
+        if not known:
+            raise AdminError("There has been no handover yet.")
+        handover_id = str(known[0])
+    return handover_id, await pages(admin, uris.ADMIN_HANDOVER, "steps", handover_id=handover_id)
 
 
 def show(handover_id: str, made: HandoverReport) -> None:

@@ -20,6 +20,7 @@ class FakeNode:
     answers: dict[str, list[Any]]
     calls: list[tuple[str, dict[str, Any]]] = field(factory=list)
     pauses: list[float] = field(factory=list)
+    conversations: int = 0
 
     async def call(self, procedure: str, **arguments: Any) -> dict[str, Any]:
         self.calls.append((procedure, arguments))
@@ -33,6 +34,8 @@ class FakeNode:
         self.pauses.append(seconds)
 
     def __call__(self, conversation: Conversation[Any], /) -> Any:
+        self.conversations += 1
+        assert self.conversations == 1, "a process has one reactor, which runs once"
         results: list[Any] = []
         Deferred.fromCoroutine(conversation(self)).addBoth(results.append)
         if hasattr(results[0], "raiseException"):
@@ -41,6 +44,7 @@ class FakeNode:
 
 
 def invoke(command: Any, node: FakeNode, *arguments: str) -> Result:
+    node.conversations = 0
     return CliRunner().invoke(command.command, arguments, obj=node)
 
 
