@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from autobahn.twisted.wamp import ApplicationSession
+from autobahn.wamp import message
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallDetails, RegisterOptions, SessionDetails
 from twisted.internet.defer import Deferred
@@ -13,11 +14,14 @@ from sigrouter import wiring
 from sigrouter.node import compat
 from sigrouter.node.shutdown import DrainOnce
 from sigrouter.protocol import errors
+from sigrouter.protocol.messages import TEXT_MAX
 from sigrouter.services.connections import Connection
 from sigrouter.services.pod import Pod
 
 SessionHandler = Callable[[Connection, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 NOTHING: Final[Mapping[str, Any]] = {}
+UNUSABLE_NAMES: Final = frozenset({"self", "fun"})
+"""The parameters of ``txaio.as_future``, through which Autobahn calls each procedure."""
 
 drain_once: DrainOnce | None = None
 """The one drain of this process; set by the lifecycle component, waited for by all."""
@@ -40,6 +44,17 @@ class PodComponent(ApplicationSession):
         for uri, procedure in self.procedures().items():
             await self.register(procedure, uri, options=RegisterOptions(details_arg="details"))
         await self.joined()
+
+    def onMessage(self, msg: Any) -> None:
+        """Autobahn calls a procedure through a function whose own parameters a peer must not name.
+
+        Otherwise that raises before our boundary: the caller waits for ever, and each call writes a traceback.
+        """
+        if isinstance(msg, message.Invocation) and msg.kwargs:
+            unusable = [name for name in msg.kwargs if not isinstance(name, str) or name in UNUSABLE_NAMES]
+            if unusable:
+                msg.kwargs = {f"{str(unusable[0])[:TEXT_MAX]} (a reserved name)": None}
+        super().onMessage(msg)
 
     def procedures(self) -> Mapping[str, Callable[..., Awaitable[Any]]]:
         """What this component answers: URI to procedure."""

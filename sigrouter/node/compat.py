@@ -186,6 +186,15 @@ def guard_sockets(
             opened(self)
             return super().onOpen()
 
+        def sendMessage(self, *arguments: Any, **named: Any) -> Any:
+            # The limit is for what strangers send. What we send is bounded where it is made, and an answer that Autobahn
+            # refuses to send would leave its caller without one for ever.
+            limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+            try:
+                return super().sendMessage(*arguments, **named)
+            finally:
+                self.maxMessagePayloadSize = limit
+
     class GuardedSession(worker._router_session_factory.session):  # noqa: SLF001 - this is the file for it
         def onHello(self, realm: str, details: Any) -> Any:
             return judged(super().onHello(realm, details), self._transport)

@@ -3,27 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgpack
-import orjson
 from attrs import define
 
 from sigrouter.protocol import errors
 from sigrouter.protocol.messages import MAILBOX, Message, Position
+from sigrouter.services.backlog_page import backlog_on_wire
 from sigrouter.services.connections import Connection
-from sigrouter.services.sessions import backlog_on_wire
+from sigrouter.services.payload_size import serialized_size
 from sigrouter.settings.model import LimitSettings
 from sigrouter.stores.interface import Channels, Send, mailbox
-
-
-def serialized_size(payload: object) -> int:
-    """The bytes of a payload: as JSON, or as MessagePack where it holds binary data."""
-    try:
-        return len(orjson.dumps(payload))
-    except TypeError:
-        try:
-            return len(msgpack.packb(payload, use_bin_type=True))
-        except (TypeError, ValueError, OverflowError):
-            raise errors.Invalid("payload cannot be serialized", field="payload") from None
 
 
 @define(eq=False)
@@ -83,4 +71,4 @@ class Messaging:
         backlog = await self._channels.read(mailbox(connection.session_id), position, self._limits.backlog_entries)
         if isinstance(backlog, errors.SigrouterError):
             raise backlog
-        return backlog_on_wire(MAILBOX, backlog)
+        return backlog_on_wire(MAILBOX, backlog, self._limits.message_bytes)

@@ -9,23 +9,13 @@ from twisted.logger import Logger
 
 from sigrouter.protocol import errors
 from sigrouter.protocol.messages import MAILBOX, Position
+from sigrouter.services.backlog_page import backlog_on_wire
 from sigrouter.services.connections import Connection, Connections
-from sigrouter.services.delivery import Delivery, event
+from sigrouter.services.delivery import Delivery
 from sigrouter.services.recovery import RecoveryClaims, RecoveryTokens
 from sigrouter.services.steps import Steps
 from sigrouter.settings import Settings
-from sigrouter.stores.interface import Backlog, Confirm, Confirmed, PairView, Store, mailbox
-
-
-def backlog_on_wire(channel: str, backlog: Backlog) -> dict[str, Any]:
-    """A backlog as ``ready`` and ``recover`` answer it."""
-    return {
-        "epoch": backlog.head.epoch,
-        "seq": backlog.head.seq,
-        "reset": backlog.reset,
-        "more": backlog.more,
-        "missed": [event(channel, backlog.head.epoch, entry) for entry in backlog.entries],
-    }
+from sigrouter.stores.interface import Confirm, Confirmed, PairView, Store, mailbox
 
 
 def pairs_on_wire(pairs: Sequence[PairView]) -> list[dict[str, Any]]:
@@ -183,7 +173,9 @@ class Sessions:
             "token_ttl_s": self._settings.recovery.token_ttl_s,
             "last_number": confirmed.last_number,
             "pairs": pairs_on_wire(confirmed.pairs),
-            "channels": {MAILBOX: backlog_on_wire(MAILBOX, confirmed.backlog)},
+            "channels": {
+                MAILBOX: backlog_on_wire(MAILBOX, confirmed.backlog, self._settings.limits.message_bytes)
+            },
         }
 
     def _token(self, connection: Connection) -> str:
