@@ -64,7 +64,7 @@ PUSH_SHARE = 0.2  # of the budget is kept for the final push,
 PUSH_S = 4.0  # but not more than this;
 PUSH_STEP_S = 0.05  # it tells the next ones this often.
 NO_BUDGET = Budget()
-SPREAD_PER_MOVE_S = 0.002  # What a ready target needs for one handshake, so a windowful is spread over that much each.
+SPREAD_PER_MOVE_S = 0.005  # What a ready target needs for one handshake, so a windowful is spread over that much each.
 
 
 class StaleStateError(Exception):
@@ -239,6 +239,8 @@ def _advance(state: Drain, out: Effects) -> Drain:
 def _tell_paced(state: Drain, out: Effects) -> Drain:
     """Tell as many as the window has room for."""
     ledger = state.ledger
+    # Half of the time would do: nothing is known of the moves to come, and some of them wait for others.
+    ledger.window = ledger.window.needed(ledger.unmoved, (state.push_at - state.at) / 2)
     while ledger.window.free:
         session_id = ledger.next_to_tell(state.at, force=False, out=out)
         if session_id is None:

@@ -76,8 +76,8 @@ class Ledger:
                     out.append(Record(session_id, before.role, name, at, detail))
                 case SlotTaken():
                     self.window = self.window.released()
-                case SlotFreed("confirmed"):
-                    self.window = self.window.confirmed()
+                case SlotFreed("confirmed", told_at, due_at):
+                    self.window = self.window.confirmed(told_at, max(0.0, at - due_at), at)
                 case SlotFreed("timed_out", told_at):
                     self.window = self.window.timed_out(told_at, at)
                 case SlotFreed():

@@ -58,7 +58,8 @@ TERMINAL: frozenset[Phase] = frozenset({"gone", "left", "cut", "kept"})
 
 @frozen
 class Move:
-    """Where one session is on its way. ``tells``: GOAWAYs sent; ``told_at``: the last one, in seconds.
+    """Where one session is on its way. ``tells``: GOAWAYs sent; ``told_at``: the last one, in seconds; ``due_at``:
+    when the peer was to set off.
 
     ``holds_slot``: it counts as under way in the window. ``lost``: it has left because its connection went away.
     """
@@ -68,6 +69,7 @@ class Move:
     phase: Phase = "staying"
     tells: int = 0
     told_at: float = 0.0
+    due_at: float = 0.0
     first_told_at: float = 0.0
     holds_slot: bool = False
     lost: bool = False
@@ -158,10 +160,14 @@ class SlotTaken:
 
 @frozen
 class SlotFreed:
-    """The move counts in the window no more; ``verdict`` says what that teaches, ``told_at`` since when it counted."""
+    """The move counts in the window no more; ``verdict`` says what that teaches, ``told_at`` since when it counted.
+
+    ``due_at``: when the peer was to set off, which is what its way is measured from.
+    """
 
     verdict: Verdict
     told_at: float
+    due_at: float
 
 
 @frozen
@@ -247,6 +253,7 @@ def _told(move: Move, tell: Tell) -> tuple[Move, tuple[MoveEffect, ...]]:
         phase="told",
         tells=move.tells + 1,
         told_at=tell.at,
+        due_at=tell.at + tell.reconnect_after_ms / 1000,
         first_told_at=move.first_told_at if move.tells else tell.at,
         holds_slot=tell.paced,
     )
@@ -257,7 +264,7 @@ def _told(move: Move, tell: Tell) -> tuple[Move, tuple[MoveEffect, ...]]:
 
 def _slot(move: Move, verdict: Verdict) -> tuple[MoveEffect, ...]:
     """The slot given back, if the move held one."""
-    return (SlotFreed(verdict, move.told_at),) if move.holds_slot else ()
+    return (SlotFreed(verdict, move.told_at, move.due_at),) if move.holds_slot else ()
 
 
 def _arrival(move: Move, event: ConfirmedElsewhere) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class DrainSettings:
     settle_s: float = 1.0
     pair_deadline_s: float = 10.0
     move_timeout_s: float = 5.0
-    window_initial: int = 16
+    window_initial: int = 8
     window_max: int = 256
     target_wait_s: float = 20.0
 

@@ -130,7 +130,7 @@ def test_the_goaway_says_where_to_go_and_how_long_there_is() -> None:
     talk.until(1.0)
     goaway = next(effect for effect in talk.effects if isinstance(effect, SendGoaway))
     assert (goaway.stack, goaway.url, goaway.peer, goaway.deadline_ms) == ("green", "ws://green", "none", 29_000)
-    assert 0 <= goaway.reconnect_after_ms <= 4
+    assert 0 <= goaway.reconnect_after_ms <= 10  # a window of two, spread by 5 ms for each
 
 
 def test_sessions_are_sent_to_preferred_targets_only_unless_there_are_none() -> None:

@@ -31,6 +31,7 @@ from sigrouter.machines.handover import (
 from sigrouter.protocol import uris
 
 TELL = Tell(at=10.0, peer="ready", reconnect_after_ms=20)
+DUE_AT = TELL.at + TELL.reconnect_after_ms / 1000
 ARRIVE = ConfirmedElsewhere(at=10.5, node_id="green")
 
 
@@ -56,7 +57,7 @@ def test_a_client_stays_until_its_worker_is_ready_then_is_told_confirmed_and_gon
     assert after(Release(), TELL).phase == "told"
     assert last(Release(), TELL, ARRIVE) == (
         Note("confirmed", {"to": "green", "gap_ms": 500}),
-        SlotFreed("confirmed", 10.0),
+        SlotFreed("confirmed", 10.0, DUE_AT),
     )
     assert after(Release(), TELL, ARRIVE).phase == "confirmed"
     assert after(Release(), TELL, ARRIVE, Disconnected()).phase == "gone"
@@ -76,7 +77,7 @@ def test_a_released_client_is_held_again_when_its_workers_node_goes_away() -> No
 
 
 def test_a_timeout_lets_the_goaway_be_repeated_once_and_then_leaves_the_session_told() -> None:
-    assert last(Release(), TELL, TimedOut()) == (SlotFreed("timed_out", 10.0),)
+    assert last(Release(), TELL, TimedOut()) == (SlotFreed("timed_out", 10.0, DUE_AT),)
     assert after(Release(), TELL, TimedOut()).phase == "released"
     twice = after(Release(), TELL, TimedOut(), TELL, TimedOut())
     assert (twice.phase, twice.holds_slot, twice.tells) == ("told", False, MOST_TELLS)
@@ -104,12 +105,15 @@ def test_a_told_session_whose_old_connection_closes_first_is_away_and_keeps_its_
     assert last(Release(), TELL, Disconnected()) == ()
     away = after(Release(), TELL, Disconnected())
     assert (away.phase, away.holds_slot) == ("away", True)
-    assert last(Release(), TELL, Disconnected(), ARRIVE)[1] == SlotFreed("confirmed", 10.0)
+    assert last(Release(), TELL, Disconnected(), ARRIVE)[1] == SlotFreed("confirmed", 10.0, DUE_AT)
     assert after(Release(), TELL, Disconnected(), ARRIVE).phase == "gone"
 
 
 def test_a_session_that_is_away_for_long_has_left_until_it_turns_up_elsewhere() -> None:
-    assert last(Release(), TELL, Disconnected(), GiveUp()) == (Note("left", {"tells": 1}), SlotFreed("abandoned", 10.0))
+    assert last(Release(), TELL, Disconnected(), GiveUp()) == (
+        Note("left", {"tells": 1}),
+        SlotFreed("abandoned", 10.0, DUE_AT),
+    )
     assert after(Disconnected(), GiveUp()).phase == "left"
     assert after(Disconnected(), GiveUp(), ARRIVE).phase == "gone"
     assert after(GiveUp()).phase == "staying"
@@ -118,7 +122,7 @@ def test_a_session_that_is_away_for_long_has_left_until_it_turns_up_elsewhere() 
 def test_an_ended_session_has_left_for_good() -> None:
     assert last(Release(), TELL, Ended("kicked")) == (
         Note("ended", {"phase": "told", "reason": "kicked"}),
-        SlotFreed("abandoned", 10.0),
+        SlotFreed("abandoned", 10.0, DUE_AT),
     )
     assert after(Ended("kicked"), ARRIVE).phase == "left"
     assert after(Disconnected(), GiveUp(), Ended("expired"), ARRIVE).phase == "left"
@@ -128,7 +132,7 @@ def test_an_ended_session_has_left_for_good() -> None:
 def test_what_is_left_at_the_deadline_is_cut_and_stays_resumable() -> None:
     assert last(Release(), TELL, Cut()) == (
         Note("cut", {"phase": "told", "tells": 1}),
-        SlotFreed("abandoned", 10.0),
+        SlotFreed("abandoned", 10.0, DUE_AT),
         Close(uris.CLOSE_GOAWAY),
     )
     assert after(Cut()).phase == "cut"
@@ -145,14 +149,14 @@ def test_a_session_that_is_away_at_the_deadline_has_left_and_there_is_nothing_to
 
 def test_when_the_drain_is_turned_back_everybody_who_is_here_is_kept_and_nothing_is_closed() -> None:
     assert [after(*story, Keep()).phase for story in ((), (Release(),), (Release(), TELL))] == ["kept"] * 3
-    assert last(Release(), TELL, Keep()) == (SlotFreed("abandoned", 10.0),)
+    assert last(Release(), TELL, Keep()) == (SlotFreed("abandoned", 10.0, DUE_AT),)
     assert after(ARRIVE, Keep()).phase == "gone"
     assert after(Disconnected(), Keep()).phase == "left"
 
 
 def test_the_final_push_takes_no_slot_and_gives_the_old_one_back() -> None:
     push = Tell(at=20.0, peer="pending", reconnect_after_ms=5, paced=False)
-    assert last(Release(), TELL, push)[1:] == (SlotFreed("abandoned", 10.0),)
+    assert last(Release(), TELL, push)[1:] == (SlotFreed("abandoned", 10.0, DUE_AT),)
     assert not after(Release(), TELL, push).holds_slot
 
 

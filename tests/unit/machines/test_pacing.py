@@ -10,7 +10,7 @@ def confirm(window: Pacing, moves: int) -> Pacing:
     for _ in range(moves):
         window = window.released()
     for _ in range(moves):
-        window = window.confirmed()
+        window = window.confirmed(told_at=9.0, took_s=0.02, at=9.1)
     return window
 
 
@@ -63,7 +63,7 @@ def test_the_timeouts_of_one_burst_halve_the_window_once() -> None:
     assert (window.size, window.under_way) == (8, 0)
 
 
-def test_a_move_told_after_the_halving_counts_as_a_new_burst() -> None:
+def test_a_move_told_after_the_narrowing_counts_as_a_new_burst() -> None:
     window = Pacing.opening(16, 256).released().timed_out(told_at=0.0, at=5.0)
     assert window.released().timed_out(told_at=5.0, at=10.0).size == 4
 
@@ -73,6 +73,30 @@ def test_a_window_that_shrank_below_what_is_under_way_has_nothing_free() -> None
     assert (window.size, window.under_way, window.free) == (2, 3, 0)
 
 
+def test_a_move_that_was_far_slower_than_the_quickest_takes_a_quarter_off_once_for_each_burst() -> None:
+    window = confirm(Pacing.opening(8, 99), 8)
+    assert window.size == 16
+    for _ in range(3):
+        window = window.released().confirmed(told_at=9.0, took_s=0.5, at=9.6)
+    assert (window.size, window.threshold, window.under_way) == (12, 12, 0)
+    assert window.released().confirmed(told_at=9.7, took_s=0.5, at=10.2).size == 9
+
+
+def test_a_target_that_is_slow_for_all_is_left_in_peace() -> None:
+    window = Pacing.opening(2, 99)
+    for _ in range(6):
+        window = window.released().confirmed(told_at=0.0, took_s=1.5, at=1.5)
+    assert window.size == 8
+
+
+def test_the_window_is_never_narrower_than_the_budget_needs() -> None:
+    window = Pacing.opening(1, 50).released().confirmed(told_at=0.0, took_s=0.5, at=0.5)
+    assert window.needed(moves=100, seconds=10).size == 5
+    assert window.needed(moves=1, seconds=10) is window
+    assert window.needed(moves=10_000, seconds=1).size == 50
+    assert window.needed(moves=1, seconds=0).size == 50
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.lists(st.sampled_from("rctx"), max_size=200))
 def test_whatever_happens_the_window_keeps_its_bounds(initial: int, maximum: int, story: list[str]) -> None:
     window = Pacing.opening(initial, maximum)
@@ -80,7 +104,7 @@ def test_whatever_happens_the_window_keeps_its_bounds(initial: int, maximum: int
         if what == "r" and window.free:
             window = window.released()
         elif window.under_way and what == "c":
-            window = window.confirmed()
+            window = window.confirmed(at - 1, (at % 7) / 10, at)
         elif window.under_way and what == "t":
             window = window.timed_out(at - 3, at)
         elif window.under_way and what == "x":
