@@ -18,9 +18,8 @@ SPARE_S: Final = 1800.0
 """How much longer than the faults the peers' JWTs are good for."""
 
 
-def run(planned: Scenario, pairs: int, directory: Path) -> None:
-    """Raises ``AssertionError`` with the journal of the run and how to repeat it."""
-    print(repeat(planned, pairs), flush=True)
+def run(planned: Scenario, pairs: int, directory: Path) -> str:
+    """The journal of the run. Raises ``AssertionError`` with it, and with how to repeat it."""
     with running_stage(directory) as stage:
         try:
             found = complaints(_play(stage, planned, pairs))
@@ -28,8 +27,8 @@ def run(planned: Scenario, pairs: int, directory: Path) -> None:
             error.add_note(_story(stage, planned, pairs))
             raise
         story = _story(stage, planned, pairs)
-        print(story, flush=True)
         assert not found, "\n\n".join([*found, story])
+        return story
 
 
 def repeat(planned: Scenario, pairs: int) -> str:
