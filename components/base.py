@@ -86,6 +86,8 @@ class PodComponent(ApplicationSession):
                     raise errors.RateLimited(retry_after_s=round(wait, 3))
                 if args:
                     raise errors.Invalid("Arguments are keyword arguments", field="args")
+                if connection.superseded:
+                    raise errors.Superseded
                 if ready and not connection.ready:
                     raise errors.NotReady
                 return await handler(connection, kwargs)

@@ -36,4 +36,4 @@ class SessionComponent(PodComponent):
 
     async def _end(self, connection: Connection, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         messages.nothing(arguments)
-        return {"ended": await self.pod.sessions.end(connection.session_id, "ended")}
+        return {"ended": await self.pod.sessions.leave(connection)}

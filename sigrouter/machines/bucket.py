@@ -23,7 +23,8 @@ class Bucket:
 
     def take(self, amount: float, at: float) -> float:
         """Take ``amount`` tokens: 0.0 if they were there, else the seconds until they would be (and none is taken)."""
-        tokens = min(self.burst, self.tokens + (at - self.at) * self.rate)
+        # A clock that was set back must cost nobody the hour that it was set back by.
+        tokens = min(self.burst, self.tokens + max(0.0, at - self.at) * self.rate)
         self.at = at
         if tokens >= amount:
             self.tokens = tokens - amount

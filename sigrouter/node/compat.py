@@ -187,8 +187,8 @@ def guard_sockets(
             return super().onOpen()
 
         def sendMessage(self, *arguments: Any, **named: Any) -> Any:
-            # The limit is for what strangers send. What we send is bounded where it is made, and an answer that Autobahn
-            # refuses to send would leave its caller without one for ever.
+            # The limit is for what strangers send. What we send is bounded where it is made, and an answer that
+            # Autobahn refuses to send leaves its caller without one for ever.
             limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
             try:
                 return super().sendMessage(*arguments, **named)

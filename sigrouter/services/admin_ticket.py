@@ -34,4 +34,4 @@ class AdminTicket:
 
     def matches(self, ticket: str) -> bool:
         """Compared in constant time."""
-        return hmac.compare_digest(self._secret.encode(), ticket.encode())
+        return hmac.compare_digest(self._secret.encode(), ticket.encode("utf-8", "surrogatepass"))

@@ -17,9 +17,10 @@ from sigrouter.stores.interface import Entry, Role
 class Connection:
     """One admitted WAMP session.
 
-    ``ready``: its generation is confirmed. ``epoch`` and ``seq``: how far its mailbox was delivered to it. ``held``:
-    the entries that came while an answer or a catch-up is under way, so that order is kept (``None``: nothing is).
-    ``pairs``: pair id to peer session id, as far as this connection was told.
+    ``asked``: it has called ready, so its generation may be confirmed even if no answer told so. ``ready``: it is
+    confirmed. ``superseded``: a newer connection has the session. ``epoch`` and ``seq``: how far its mailbox was
+    delivered to it. ``held``: the entries that came while an answer or a catch-up is under way, so that order is kept
+    (``None``: nothing is). ``pairs``: pair id to peer session id, as far as this connection was told.
     """
 
     connection_id: int
@@ -32,7 +33,9 @@ class Connection:
     bytes: Bucket
     peer: str = ""
     handover_id: str = ""
+    asked: bool = False
     ready: bool = False
+    superseded: bool = False
     closed: bool = False
     epoch: str = ""
     seq: int = 0

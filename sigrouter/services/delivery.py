@@ -82,8 +82,13 @@ class Delivery:
             connection.held = []
 
     def release(self, connection: Connection) -> None:
-        """Serve what was held, in order; repeats of the backlog fall out by their position."""
+        """Serve what was held, in order; repeats of the backlog fall out by their position.
+
+        A connection that did not become ready has no events: it reads them when it does.
+        """
         held, connection.held = connection.held, None
+        if not connection.ready or connection.closed:
+            return
         for index, (position, entry) in enumerate(held or ()):
             if connection.held is not None:  # A gap was found: the rest waits behind the catch-up.
                 connection.held.extend((held or [])[index:])
@@ -139,6 +144,9 @@ class Delivery:
             # The store is away. When it is back, `on_interrupted` starts the next catch-up; what is held is in the log.
             connection.held = None
             return
+        except Exception:
+            connection.held = None  # Else everything that comes would be held for ever.
+            raise
         held, connection.held = connection.held or [], None
         for position, entry in held:
             if position.epoch == connection.epoch and entry.seq == connection.seq + 1:

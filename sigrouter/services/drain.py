@@ -103,10 +103,13 @@ class DrainService:
     async def drain(self, reason: str, budget_s: float) -> DrainReport:
         """Hand all sessions over within ``budget_s`` seconds; never raises.
 
-        The drain runs once: whoever calls while it runs, or when it is done, gets that run's report.
+        The drain runs once: whoever calls while it runs, or when it is done, gets that run's report. But sessions that
+        came back after it was done, since no other node took them, are handed over in a run of their own.
         """
         if self._report is not None:
-            return self._report
+            if not any(True for _ in self._connections.sessions()):
+                return self._report
+            self._report, self._state = None, machine.Drain()
         waiting: Deferred[DrainReport] = Deferred()
         self._waiting.append(waiting)
         if not self.draining:

@@ -19,6 +19,8 @@ from sigrouter.stores.interface import NodeRecord, NodeState, Store
 
 READERS_S = 1.0
 LEASES_PER_RENEWAL = 3
+GOODBYE_S = 5.0
+"""Seconds in which a connection that was closed must have gone; one that the router never knew is forgotten then."""
 
 
 @define(eq=False)
@@ -42,7 +44,8 @@ class Housekeeping:
     _queued: dict[str, int] = field(factory=dict)
 
     def start(self) -> None:
-        """Begin all duties; the first round is at once."""
+        """Begin all duties; the first round is at once. Nothing is expired at once: perhaps the store was just away."""
+        self.store_was_away()
         session = self._settings.session
         for duty, period in (
             (self.renew_lease, self._settings.store.node_lease_s / LEASES_PER_RENEWAL),
@@ -83,13 +86,19 @@ class Housekeeping:
 
     async def keep_alive(self) -> None:
         """Push out the expiry of the local sessions; a connection whose session the store does not know must resume."""
-        local = [(c.session_id, c.generation) for c in self._connections if c.ready]
+        outlet, local = self._delivery.outlet, []
+        for connection in self._connections:
+            if self._connections.current(connection.session_id) is connection:
+                local.append(connection)
+            elif connection.ready:  # A younger one here has the session, and the news of it was lost.
+                outlet.close(connection.connection_id, uris.CLOSE_SUPERSEDED)
         if not local:
             return
-        gone = set(await self._store.keepalive(self._settings.node.node_id, local))
-        for connection in self._connections:
-            if connection.session_id in gone and connection.ready:
-                self._delivery.outlet.close(connection.connection_id, uris.CLOSE_STALE)
+        held = [(connection.session_id, connection.generation) for connection in local]
+        gone = set(await self._store.keepalive(self._settings.node.node_id, held))
+        for connection in local:  # Not by session alone: it may have a younger connection here by now.
+            if connection.session_id in gone:
+                outlet.close(connection.connection_id, uris.CLOSE_STALE)
 
     async def sweep(self) -> None:
         """End what is over, pair who waits, and tell the waiting clients of this node where they stand."""
@@ -128,6 +137,9 @@ class Housekeeping:
                 outlet.close(connection.connection_id, uris.CLOSE_SLOW_READER)
             elif not connection.ready and now - connection.joined_at > self._settings.session.handshake_s:
                 outlet.close(connection.connection_id, uris.CLOSE_NOT_READY)
+                if now - connection.joined_at > self._settings.session.handshake_s + GOODBYE_S:
+                    # It went while it was being admitted: nobody will tell us, and its place must be free again.
+                    self._sessions.connection_closed(connection.connection_id)
 
     def _guarded(self, duty: Callable[[], Awaitable[None]]) -> Deferred[None]:
         return Deferred.fromCoroutine(self._survive(duty))

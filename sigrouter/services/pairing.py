@@ -8,6 +8,7 @@ from twisted.logger import Logger
 from sigrouter.protocol import errors
 from sigrouter.protocol.messages import Announcement, PairRequest
 from sigrouter.services.connections import Connection
+from sigrouter.services.fence import refuse_superseded
 from sigrouter.services.sessions import pairs_on_wire
 from sigrouter.stores.interface import Paired, Store, WorkerView
 
@@ -67,6 +68,7 @@ class Pairing:
 
     async def cancel(self, connection: Connection) -> bool:
         """Leave the queue."""
+        await refuse_superseded(self._store, connection)
         return await self._store.cancel(connection.session_id)
 
     async def release(self, connection: Connection, pair_id: str) -> bool:
@@ -79,6 +81,7 @@ class Pairing:
                     else errors.Invalid("pair_id is missing", field="pair_id")
                 )
             (pair_id,) = connection.pairs
+        await refuse_superseded(self._store, connection)
         released = await self._store.release(connection.session_id, pair_id)
         connection.pairs.pop(pair_id, None)
         if released:

@@ -83,7 +83,7 @@ class Pod:
         await self.store.open(self.settings.node.node_id, self)
         if self._life == "starting":
             self._life = "serving"
-        self.housekeeping.start()
+            self.housekeeping.start()
 
     async def stop(self) -> None:
         """Drain, leave the cluster, close the store. Run once, by whoever holds back the end of the process."""
@@ -91,7 +91,9 @@ class Pod:
         try:
             if self.alone:
                 self._say_goodbye()
-            elif was == "serving":
+            elif was == "starting":
+                await self.store.close()  # It may still wait for a store that never comes.
+            else:
                 report = await self.drain.drain("shutdown", self.budget_s)
                 self.log.info("drained: {report}, nodeId={nodeId}", nodeId=self.node_id, report=report)
             self.housekeeping.stop()
@@ -119,11 +121,12 @@ class Pod:
         return {"handover_id": self.drain.handover_id, "state": self.drain.phase}
 
     async def _drain(self, reason: str) -> None:
-        await self.drain.drain(reason, self.settings.drain.budget_s)
+        # A process that is told to stop meanwhile joins this drain, and may not have longer than its own budget.
+        await self.drain.drain(reason, min(self.settings.drain.budget_s, self.budget_s))
 
     async def undrain(self) -> bool:
-        """Take sessions again."""
-        return self.drain.undrain()
+        """Take sessions again. False: there is no drain, or it is too late, as when the process was told to stop."""
+        return self._life != "stopping" and self.drain.undrain()
 
     # ---- health ----------------------------------------------------------------------------------
 
@@ -173,6 +176,7 @@ class Pod:
         self.drain.on_superseded(session_id, generation, node_id)
         for connection in self.connections.of_session(session_id):
             if connection.generation < generation:
+                connection.superseded = True
                 self.delivery.outlet.close(connection.connection_id, uris.CLOSE_SUPERSEDED)
 
     def on_peer_ready(self, session_id: str, peer_session_id: str, peer_node_id: str) -> None:

@@ -12,6 +12,7 @@ from sigrouter.protocol.messages import MAILBOX, Position
 from sigrouter.services.backlog_page import backlog_on_wire
 from sigrouter.services.connections import Connection, Connections
 from sigrouter.services.delivery import Delivery
+from sigrouter.services.fence import refuse_superseded
 from sigrouter.services.recovery import RecoveryClaims, RecoveryTokens
 from sigrouter.services.steps import Steps
 from sigrouter.settings import Settings
@@ -51,25 +52,13 @@ class Sessions:
 
     async def ready(self, connection: Connection, position: Position | None) -> dict[str, Any]:
         """Confirm the connection's generation and answer what the session missed."""
+        connection.asked = True
         self._delivery.hold(connection)
         try:
-            confirmed = await self._store.confirm(
-                Confirm(
-                    session_id=connection.session_id,
-                    generation=connection.generation,
-                    node_id=self._settings.node.node_id,
-                    stack=self._settings.node.stack,
-                    connection_id=str(connection.connection_id),
-                    position=position,
-                    limit=self._settings.limits.backlog_entries,
-                )
-            )
-        except errors.SigrouterError:
-            connection.held = None
+            confirmed = await self._confirm(connection, position)
+        except Exception:
+            self._delivery.release(connection)
             raise
-        if isinstance(confirmed, errors.SigrouterError):
-            connection.held = None
-            raise confirmed
         if connection.closed:
             await self._report_lost(connection)
             raise errors.Superseded
@@ -77,6 +66,22 @@ class Sessions:
         # The answer goes out when this coroutine returns; what was held meanwhile must come after it.
         self._clock.callLater(0, self._delivery.release, connection)
         return self._ready_answer(connection, confirmed)
+
+    async def _confirm(self, connection: Connection, position: Position | None) -> Confirmed:
+        confirmed = await self._store.confirm(
+            Confirm(
+                session_id=connection.session_id,
+                generation=connection.generation,
+                node_id=self._settings.node.node_id,
+                stack=self._settings.node.stack,
+                connection_id=str(connection.connection_id),
+                position=position,
+                limit=self._settings.limits.backlog_entries,
+            )
+        )
+        if isinstance(confirmed, errors.SigrouterError):
+            raise confirmed
+        return confirmed
 
     async def heartbeat(self, connection: Connection, position: Position | None) -> dict[str, Any]:
         """Acknowledge, refresh the token, and tell where the log's head is, so that a lost event cannot stay lost."""
@@ -111,6 +116,11 @@ class Sessions:
             "pairs": pairs_on_wire(await self._store.pairs_of(connection.session_id)),
         }
 
+    async def leave(self, connection: Connection) -> bool:
+        """End the session of a connection at its own wish."""
+        await refuse_superseded(self._store, connection)
+        return await self.end(connection.session_id, "ended")
+
     async def end(self, session_id: str, reason: str) -> bool:
         """End a session for good, wherever it is; True for the call that did it. Its slot goes to the next."""
         ended = await self._store.end(session_id, reason)
@@ -127,7 +137,8 @@ class Sessions:
     def connection_closed(self, connection_id: int) -> None:
         """A WAMP session is over; if it was the confirmed one, its session is away and may resume."""
         connection = self._connections.remove(connection_id)
-        if connection is not None and connection.ready:
+        if connection is not None and connection.asked:
+            # Not only if it became ready: the answer may have been lost, not the call. A loss that is none is harmless.
             self._start(self._report_lost(connection))
             self._on_lost(connection.session_id)
 
@@ -135,17 +146,24 @@ class Sessions:
         """Tell the store of the losses that it could not be told while it was away."""
         for session_id, generation in tuple(self._unreported.items()):
             await self._store.lost(session_id, generation)
-            self._unreported.pop(session_id, None)
+            if (
+                self._unreported.get(session_id) == generation
+            ):  # Meanwhile a younger connection may have been lost, too.
+                del self._unreported[session_id]
 
     async def _report_lost(self, connection: Connection) -> None:
         try:
             await self._store.lost(connection.session_id, connection.generation)
         except errors.Unavailable:
-            self._unreported[connection.session_id] = connection.generation
+            known = self._unreported.get(connection.session_id, 0)
+            self._unreported[connection.session_id] = max(known, connection.generation)
 
     def _take_over(self, connection: Connection, confirmed: Confirmed) -> None:
-        connection.epoch, connection.seq = confirmed.backlog.head.epoch, confirmed.backlog.head.seq
-        connection.pairs = {pair.pair_id: pair.peer_session_id for pair in confirmed.pairs}
+        head = confirmed.backlog.head
+        if connection.epoch != head.epoch or connection.seq <= head.seq:
+            # Else it repeated its call, and what is younger than this answer was delivered to it already.
+            connection.epoch, connection.seq = head.epoch, head.seq
+            connection.pairs = {pair.pair_id: pair.peer_session_id for pair in confirmed.pairs}
         self._connections.confirm(connection)
         self._on_arrived(connection.session_id)
         handover_id = connection.handover_id or confirmed.previous.handover_id
@@ -173,9 +191,7 @@ class Sessions:
             "token_ttl_s": self._settings.recovery.token_ttl_s,
             "last_number": confirmed.last_number,
             "pairs": pairs_on_wire(confirmed.pairs),
-            "channels": {
-                MAILBOX: backlog_on_wire(MAILBOX, confirmed.backlog, self._settings.limits.message_bytes)
-            },
+            "channels": {MAILBOX: backlog_on_wire(MAILBOX, confirmed.backlog, self._settings.limits.message_bytes)},
         }
 
     def _token(self, connection: Connection) -> str:

@@ -27,3 +27,10 @@ def test_what_passes_is_at_most_burst_plus_rate_times_time(takes: list[tuple[flo
             passed += amount
         assert passed <= 4.0 + 2.0 * at + 1e-6
         assert bucket.tokens >= 0
+
+
+def test_a_clock_that_is_set_back_takes_no_tokens_away() -> None:
+    bucket = Bucket.full(rate=10, burst=5, at=3600)
+    assert bucket.take(1, at=0) == 0.0
+    assert bucket.take(4, at=0) == 0.0
+    assert bucket.take(1, at=0.1) == 0.0
