@@ -82,7 +82,7 @@ class DrainSettings:
     pair_deadline_s: float = 10.0
     move_timeout_s: float = 5.0
     window_initial: int = 8
-    window_max: int = 256
+    window_max: int = 64
     target_wait_s: float = 20.0
 
 
@@ -107,7 +107,7 @@ class LimitSettings:
     bytes_burst: int = 8_000_000
     unsent_bytes: int = 4_000_000
     sessions: int = 10_000
-    handshakes: int = 64
+    handshakes: int = 128
     send_window: int = 256
     backlog_entries: int = 500
 
