@@ -93,6 +93,8 @@ def _perform(stage: Stage, fault: faults.Fault, chance: random.Random) -> Course
             yield _pause(seconds)
             stage.signal_all(node, signal.SIGCONT)
             yield Until(lambda: stage.is_up(node), f"{node.name} is ready after it was frozen")
+        case faults.FreezeLeaver():
+            yield from _freeze_leaver(stage, fault)
         case faults.TurnBack():
             yield from _turn_back(stage, fault)
         case faults.CrashRedis(seconds=seconds):
@@ -177,6 +179,19 @@ def _lose_target(stage: Stage, fault: faults.LoseTarget) -> Course:
     stage.note(f"{source.name} ended with {source.server.exit_code}")
     while len(stage.living) < RUNNING:
         yield from _start(stage, stage.living[-1].stack)
+
+
+def _freeze_leaver(stage: Stage, fault: faults.FreezeLeaver) -> Course:
+    node = _one_of(stage, fault.which)
+    yield from _start(stage, _next_stack(stage))
+    stage.terminate(node)
+    yield _pause(fault.after_s)
+    if node.server.running:
+        stage.signal_all(node, signal.SIGSTOP)
+        yield _pause(fault.seconds)
+        stage.signal_all(node, signal.SIGCONT)
+    yield _ended(node)
+    stage.note(f"{node.name} ended with {node.server.exit_code}")
 
 
 def _turn_back(stage: Stage, fault: faults.TurnBack) -> Course:

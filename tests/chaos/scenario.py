@@ -39,6 +39,15 @@ class FreezeNode:
 
 
 @frozen
+class FreezeLeaver:
+    """A node hands over, ``after_s`` seconds into that it is frozen for ``seconds``, and has to leave well all the same."""
+
+    which: int
+    after_s: float
+    seconds: float
+
+
+@frozen
 class TurnBack:
     """An operator starts a handover and takes it back after ``after_s`` seconds, if it is not too late by then."""
 
@@ -109,6 +118,7 @@ Fault = (
     Replace
     | LoseTarget
     | FreezeNode
+    | FreezeLeaver
     | TurnBack
     | CrashRedis
     | FreezeRedis
@@ -189,6 +199,7 @@ def _deck(lane: Lane, chance: random.Random) -> Sequence[Fault]:
                 LoseTarget(which + 3, seconds(0.2, 3.0)),
                 FreezeNode(which + 4, seconds(0.5, NODE_LEASE_S / 2)),
                 FreezeNode(which + 5, seconds(NODE_LEASE_S + 1, NODE_LEASE_S + 6)),
+                FreezeLeaver(which + 2, seconds(0.1, 2.5), seconds(1.0, NODE_LEASE_S + 4)),
                 TurnBack(which, seconds(0.1, 3.0)),
             )
         case "redis":
@@ -219,5 +230,7 @@ def duration_s(fault: Fault) -> float:
             return fault.seconds
         case LoseTarget() | TurnBack():
             return fault.after_s
+        case FreezeLeaver():
+            return fault.after_s + fault.seconds
         case _:
             return 0.0

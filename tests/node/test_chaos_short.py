@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.run import run
 from tests.chaos.scenario import scenario
 
-SEED: Final = 250
+SEED: Final = 1446
 SECONDS: Final = 15.0
 PAIRS: Final = 5
 

@@ -10,6 +10,7 @@ from tests.chaos.scenario import (
     Cut,
     CutRedis,
     Delay,
+    FreezeLeaver,
     FreezeNode,
     FreezeRedis,
     Isolate,
@@ -24,7 +25,8 @@ from tests.chaos.scenario import (
 from tests.node.test_chaos_short import SECONDS, SEED
 
 KINDS = {
-    *(Replace, LoseTarget, FreezeNode, TurnBack, CrashRedis, FreezeRedis, Isolate, CutRedis),
+    *(Replace, LoseTarget, FreezeNode, FreezeLeaver, TurnBack),
+    *(CrashRedis, FreezeRedis, Isolate, CutRedis),
     *(Cut, Swallow, Delay, RestartBalancer),
 }
 SEEDS = st.integers(min_value=0, max_value=2**32)
