@@ -150,7 +150,8 @@ class Talking:
         link.heartbeat_at = at + heartbeat_s * (0.9 + 0.1 * self._random_unit())
         if error is not None:
             return
-        self.tokens.confirmed(str(result.get("recovery_token", "")))
+        keep = self.tokens.refreshed if link.contested else self.tokens.confirmed
+        keep(str(result.get("recovery_token", "")))
         for channel, head in (result.get("channels") or {}).items():
             self.positions.head(channel, head["epoch"], head["seq"])
 

@@ -3,6 +3,7 @@
 from sigrouter.client.events import SavedSession
 
 KEPT_AT_MOST = 8
+ONE_TOKENS_FAULT = frozenset({"superseded", "expired"})
 
 
 class Tokens:
@@ -10,7 +11,8 @@ class Tokens:
 
     Its generation may or may not have been confirmed, and the WELCOME of yet another try may have been lost, so the
     newer token can be fenced while the older one is good: when one is refused as superseded, the one before it is
-    tried. Only when none is left is the session lost.
+    tried (that one may have been refreshed since, so an expired one is no end either). Only when none is left is the
+    session lost.
     """
 
     def __init__(self, saved: SavedSession | None) -> None:
@@ -24,7 +26,13 @@ class Tokens:
     def welcomed(self, token: str) -> None:
         """A connection that is not confirmed yet holds this token."""
         if token and token not in self._tokens:
-            self._tokens = [*self._tokens, token][-KEPT_AT_MOST:]
+            # The first one is the confirmed connection's: whatever becomes of the others, it stays.
+            self._tokens = [*self._tokens[:1], *self._tokens[1:][2 - KEPT_AT_MOST :], token]
+
+    def refreshed(self, token: str) -> None:
+        """A token of the confirmed connection, while a younger one may have been confirmed without our knowing it."""
+        if token:
+            self._tokens = [token, *self._tokens[1:]]
 
     def confirmed(self, token: str) -> None:
         """The confirmed connection's token: no other is needed any more."""
@@ -35,7 +43,7 @@ class Tokens:
         """The current one was refused. True: there is an older one to try."""
         if self._tokens:
             self._tokens.pop()
-        if reason != "superseded":
+        if reason not in ONE_TOKENS_FAULT:
             self._tokens.clear()
         return bool(self._tokens)
 

@@ -182,6 +182,8 @@ def guard_sockets(
         return answer
 
     class GuardedProtocol(WampWebSocketServerFactory.protocol):
+        maxMessagePayloadSize: int  # noqa: N815 - the attribute is Autobahn's
+
         def onOpen(self) -> Any:
             opened(self)
             return super().onOpen()

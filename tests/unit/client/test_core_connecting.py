@@ -329,3 +329,34 @@ def test_a_stop_without_end_leaves_a_session_for_the_next_process() -> None:
     assert isinstance(heir.events[0], Resumed)
     heir.command("send", "x", None)
     assert heir.numbers == [(8, 7)], "the numbers go on after the first process's"
+
+
+def test_a_heartbeat_of_the_old_connection_does_not_cost_the_token_of_a_move_that_may_be_confirmed() -> None:
+    talk = Conversation(call_timeout_s=5000.0, attempt_timeout_s=5000.0)
+    old = talk.connected()
+    talk.wait(1000.0)
+    assert talk.procedures(old) == [uris.SESSION_HEARTBEAT]
+    talk.goaway(old)
+    new = talk.dial().handle
+    talk.welcome(new, "token-2")
+    talk.answer(old, uris.SESSION_HEARTBEAT, {"recovery_token": "token-1b", "channels": {}})
+    talk.tell("closed", new, "lost")  # The answer to ready was lost with it.
+    talk.tell("closed", old, uris.CLOSE_SUPERSEDED)
+    again = talk.dial()
+    assert again.authextra["recovery_token"] == "token-2"
+    talk.tell("refused", again.handle, uris.ERROR_RECOVERY, {"reason": "superseded"})
+    assert talk.dial().authextra["recovery_token"] == "token-1b", "it was not confirmed after all"
+
+
+def test_an_expired_token_of_a_move_that_failed_long_ago_does_not_cost_the_session() -> None:
+    talk = Conversation(call_timeout_s=5000.0, attempt_timeout_s=5000.0)
+    old = talk.connected()
+    talk.goaway(old)
+    new = talk.dial().handle
+    talk.welcome(new, "token-2")
+    talk.tell("closed", new, "lost")
+    talk.tell("closed", old, "lost")
+    again = talk.dial()
+    assert again.authextra["recovery_token"] == "token-2"
+    talk.tell("refused", again.handle, uris.ERROR_RECOVERY, {"reason": "expired"})
+    assert talk.dial().authextra["recovery_token"] == "token-1"
