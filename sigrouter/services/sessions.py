@@ -91,6 +91,8 @@ class Sessions:
         backlog = await self._store.read(mailbox(connection.session_id), after, 1)
         if isinstance(backlog, errors.SigrouterError):
             raise errors.Recovery("unknown")
+        if connection.superseded:  # Meanwhile: a token of its generation would be worth nothing.
+            raise errors.Superseded
         if backlog.entries or backlog.reset:
             self._delivery.catch_up(connection)
         return {
