@@ -43,8 +43,14 @@ def _play(stage: Stage, planned: Scenario, pairs: int) -> Evidence:
     before = stage.talk(pairs, RATE, planned.seconds + SPARE_S)
     stage.wait_for_answers(SETTLE_S)
     stage.began = time.monotonic()
+    stage.note("everybody talks")
     execute(stage, planned)
     stage.note("no more faults")
+    wait_until(
+        lambda: all(stage.is_up(node) for node in stage.living),
+        SETTLE_S,
+        lambda: f"not all nodes serve again: {stage.balancer.states()}",
+    )
     stage.wait_for_answers(SETTLE_S)
     final = stage.traffic.finish(SETTLE_S)
     stage.note("everything has arrived" if not final["ledger"]["unanswered"] else "the traffic has not settled")

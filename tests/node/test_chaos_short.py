@@ -8,8 +8,8 @@ import pytest
 from tests.chaos.run import run
 from tests.chaos.scenario import scenario
 
-SEED: Final = 1446
-SECONDS: Final = 15.0
+SEED: Final = 32
+SECONDS: Final = 22.0
 PAIRS: Final = 5
 
 
