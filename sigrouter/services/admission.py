@@ -1,7 +1,7 @@
 """Lets a connection in: checks who it is, then makes a session for it or gives it back the one its token names."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, frozen
 from twisted.logger import Logger
@@ -16,6 +16,9 @@ from sigrouter.services.recovery import RecoveryClaims, RecoveryTokens
 from sigrouter.services.steps import Steps
 from sigrouter.settings import Settings
 from sigrouter.stores.interface import Claim, NewSession, Role, Store
+
+USERS_AT_LEAST: Final = 2
+"""So many users share the places for handshakes when all of them are taken."""
 
 
 @frozen
@@ -53,7 +56,7 @@ class Admissions:
             raise errors.Forbidden("Operators connect to the admin port")
         if identity.role == "service":
             return Admission(identity.user_id, identity.role, {"protocol": PROTOCOL_VERSION})
-        self._refuse_if_unable(hello)
+        self._refuse_if_unable(hello, identity.user_id)
         self._under_way += 1
         try:
             if hello.recovery_token:
@@ -62,7 +65,7 @@ class Admissions:
         finally:
             self._under_way -= 1
 
-    def _refuse_if_unable(self, hello: messages.Hello) -> None:
+    def _refuse_if_unable(self, hello: messages.Hello, user_id: str) -> None:
         limits = self._settings.limits
         if self._draining() and self._cluster.has_other_ready_node:
             raise errors.Draining
@@ -71,7 +74,9 @@ class Admissions:
         if not self._store.available:
             raise errors.Unavailable
         waiting = self._connections.handshakes + self._under_way
-        if waiting >= limits.handshakes:
+        # One user may not take all the places and keep everybody else out by never calling ready.
+        own = self._connections.handshakes_of(user_id) * USERS_AT_LEAST
+        if max(waiting, own) >= limits.handshakes:
             # What is under way now is done first; the later ones come back spread over a growing time.
             raise errors.Busy(retry_after_s=round(0.1 + waiting / limits.handshakes * 0.4, 3))
         if len(self._connections) >= limits.sessions:

@@ -1,10 +1,13 @@
 """What a reader missed, as it stands in an answer: a page that is bounded in entries and in bytes."""
 
-from typing import Any
+from typing import Any, Final
 
 from sigrouter.services.delivery import event
-from sigrouter.services.payload_size import kept_size
+from sigrouter.services.payload_size import serialized_size
 from sigrouter.stores.interface import Backlog
+
+ENVELOPE_BYTES: Final = 300
+"""About what an event takes beside its payload."""
 
 
 def backlog_on_wire(channel: str, backlog: Backlog, bytes_max: int) -> dict[str, Any]:
@@ -17,7 +20,7 @@ def backlog_on_wire(channel: str, backlog: Backlog, bytes_max: int) -> dict[str,
     left = bytes_max
     for entry in backlog.entries:
         one = event(channel, backlog.head.epoch, entry)
-        left -= kept_size(one)
+        left -= serialized_size(entry.payload) + ENVELOPE_BYTES
         if missed and left < 0:
             break
         missed.append(one)

@@ -4,6 +4,7 @@ This is the only state that a node has to itself. It can be lost at any moment: 
 peers come back with their tokens.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from attrs import Factory, define, field
@@ -51,6 +52,7 @@ class Connections:
     _by_session: dict[str, list[Connection]] = Factory(dict)
     _current: dict[str, Connection] = Factory(dict)
     _waiting: int = 0
+    _waiting_of: Counter[str] = Factory(Counter)
 
     def __len__(self) -> int:
         """How many connections are admitted, ready or not."""
@@ -65,11 +67,15 @@ class Connections:
         """Admitted connections that have not called ready yet."""
         return self._waiting
 
+    def handshakes_of(self, user_id: str) -> int:
+        """Those of one user."""
+        return self._waiting_of[user_id]
+
     def add(self, connection: Connection) -> None:
         """An admitted connection."""
         self._by_id[connection.connection_id] = connection
         self._by_session.setdefault(connection.session_id, []).append(connection)
-        self._waiting += 1
+        self._waits(connection, 1)
 
     def get(self, connection_id: int) -> Connection | None:
         """The connection of a WAMP session id."""
@@ -87,7 +93,7 @@ class Connections:
         """The connection's generation is confirmed: the session's events go to it."""
         if not connection.ready:
             connection.ready = True
-            self._waiting -= 1
+            self._waits(connection, -1)
         self._current[connection.session_id] = connection
 
     def remove(self, connection_id: int) -> Connection | None:
@@ -97,7 +103,7 @@ class Connections:
             return None
         connection.closed = True
         if not connection.ready:
-            self._waiting -= 1
+            self._waits(connection, -1)
         siblings = self._by_session[connection.session_id]
         siblings.remove(connection)
         if not siblings:
@@ -105,3 +111,9 @@ class Connections:
         if self._current.get(connection.session_id) is connection:
             del self._current[connection.session_id]
         return connection
+
+    def _waits(self, connection: Connection, change: int) -> None:
+        self._waiting += change
+        self._waiting_of[connection.user_id] += change
+        if not self._waiting_of[connection.user_id]:
+            del self._waiting_of[connection.user_id]

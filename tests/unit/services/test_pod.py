@@ -1,6 +1,7 @@
 """Two pods on one memory: what a session lives through from its admission to its end, with a clock that obeys."""
 
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -153,13 +154,25 @@ def test_a_token_that_was_used_by_a_confirmed_connection_is_superseded(world: Wo
 def test_enough_handshakes_make_the_others_wait(world: World) -> None:
     blue = world.node("blue", limits=FEW)
     first, _ = world.connect(blue)
-    world.connect(blue)
+    world.connect(blue, "bob")
     with pytest.raises(errors.Busy) as refused:
-        world.connect(blue)
+        world.connect(blue, "cleo")
     assert refused.value.retry_after_s is not None
     assert 0 < refused.value.retry_after_s < 5
     now(blue.pod.sessions.ready(first, None))
     world.connect(blue)
+
+
+def test_one_user_cannot_take_all_the_places(world: World) -> None:
+    blue = world.node("blue", limits=evolve(FEW, handshakes=6, sessions=100))
+    for _ in range(3):
+        world.connect(blue, "eve")
+    with pytest.raises(errors.Busy):
+        world.connect(blue, "eve")
+    for _ in range(3):
+        world.connect(blue, "ann")
+    with pytest.raises(errors.Busy):
+        world.connect(blue, "bob")
 
 
 def test_handshakes_whose_store_has_not_answered_count_too(world: World) -> None:
@@ -439,14 +452,28 @@ def deep(levels: int) -> object:
     return payload
 
 
-@pytest.mark.parametrize("payload", [deep(2000), 2**70, "\ud800"], ids=["deep", "big", "half a pair"])
+IMPOSSIBLE = {
+    "deep": deep(2000),
+    "too deep for an answer in msgpack": deep(505),
+    "big": 2**70,
+    "half a pair": "\ud800",
+    "not a number": [float("nan"), None],
+    "infinity beside binary data": [b"x", float("-inf")],
+    "a date": datetime(2026, 1, 1, tzinfo=UTC),
+    "a date beside binary data": [b"x", datetime(2026, 1, 1, tzinfo=UTC)],
+    "binary key": {b"x": 1},
+}
+
+
+@pytest.mark.parametrize("payload", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_what_cannot_be_serialized_is_refused_and_breaks_nothing(world: World, payload: object) -> None:
     blue = world.node("blue")
     client, worker = world.pair(blue)
     with pytest.raises(errors.Invalid):
         world.send(blue, client, payload)
-    world.send(blue, client, "fine")
-    assert [event["payload"] for event in blue.events(worker, "message")] == ["fine"]
+    fine = [None, "null", 2**63, deep(200), {"a": b"\0", "b": None}, {1: "one", "two": b"2"}]
+    world.send(blue, client, fine)
+    assert [event["payload"] for event in blue.events(worker, "message")] == [fine]
 
 
 # ---- housekeeping --------------------------------------------------------------------------------
