@@ -77,9 +77,7 @@ class Notifications:
         return Wire(self._reactor, self._timeout_s, self._heard)
 
     async def _greet(self, wire: Wire) -> None:
-        subscribing = [wire.ask(b"SUBSCRIBE", channel) for channel in sorted(self._channels)]
-        for answer in subscribing:
-            await answer
+        await wire.ask_all((b"SUBSCRIBE", channel) for channel in sorted(self._channels))
 
     def _ping(self) -> None:
         wire = self.link.wire

@@ -61,9 +61,7 @@ class Scripts:
 
     async def greet(self, wire: Wire) -> None:
         """Make a server, fresh or restarted, know all the scripts; if it may have lost something, change the epochs."""
-        loading = [wire.ask(b"SCRIPT", b"LOAD", script.text) for script in self._scripts.values()]
-        for answer in loading:
-            await answer
+        await wire.ask_all((b"SCRIPT", b"LOAD", script.text) for script in self._scripts.values())
         identity = await who_answers(wire)
         durable = b"1" if identity.durable else b"0"
         await wire.ask(b"EVALSHA", self._scripts["greet"].digest, b"0", b"", identity.run_id, durable)

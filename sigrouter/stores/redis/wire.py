@@ -1,10 +1,10 @@
 """One TCP connection to Redis: commands out in one write for each reactor turn, replies in, and a watch on silence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import txredisapi
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -47,6 +47,17 @@ class Wire(txredisapi.RedisProtocol):
                 self._watch = self._reactor.callLater(self._timeout_s, self._look)
         answer: Deferred[Any] = self.execute_command(*command)
         return answer
+
+    async def ask_all(self, commands: Iterable[tuple[bytes, ...]]) -> None:
+        """All commands at once; returns when each has its answer, whatever it is.
+
+        Raises:
+            txredisapi.RedisError: the first failure, in the order of the commands. The others are nobody's any more.
+        """
+        answers = await DeferredList([self.ask(*command) for command in commands], consumeErrors=True)
+        for succeeded, answer in answers:
+            if not succeeded:
+                answer.raiseException()
 
     def abort(self, why: str) -> None:
         """Cut the connection at once, whatever is still on its way."""
