@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import txredisapi
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -40,10 +39,11 @@ def logged() -> Iterator[list[dict[str, Any]]]:
 
 
 def ask_all(wire: Wire) -> list[object]:
-    """What becomes of all commands: a result, or the failure's error; empty while they are under way."""
+    """What becomes of all commands: a result, or the error in words; empty while they are under way."""
     outcome: list[object] = []
     asking = Deferred.fromCoroutine(wire.ask_all(COMMANDS))
-    asking.addCallbacks(outcome.append, lambda failure: outcome.append(failure.value))
+    # The error itself would keep its traceback alive, and with that the answers that nobody looked after.
+    asking.addCallbacks(outcome.append, lambda failure: outcome.append(f"{failure.type.__name__}: {failure.value}"))
     return outcome
 
 
@@ -62,8 +62,7 @@ def test_of_many_commands_that_redis_refuses_the_first_failure_is_told_and_none_
     outcome = ask_all(wire)
     wire.dataReceived(b"+1\r\n-LOADING the second\r\n-LOADING the third\r\n")
     gc.collect()
-    assert [str(error) for error in outcome] == ["LOADING the second"]
-    assert isinstance(outcome[0], txredisapi.ResponseError)
+    assert outcome == ["ResponseError: LOADING the second"]
     assert logged == []
 
 
@@ -74,5 +73,5 @@ def test_a_connection_that_is_lost_with_many_commands_under_way_is_one_failure(
     wire.dataReceived(b"-LOADING the first\r\n")
     wire.connectionLost(Failure(ConnectionDone()))
     gc.collect()
-    assert [type(error) for error in outcome] == [txredisapi.ResponseError]
+    assert outcome == ["ResponseError: LOADING the first"]
     assert logged == []
