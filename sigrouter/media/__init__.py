@@ -1,1 +1,0 @@
-"""The media service behind one interface."""
