@@ -44,8 +44,7 @@ class Housekeeping:
     _queued: dict[str, int] = field(factory=dict)
 
     def start(self) -> None:
-        """Begin all duties; the first round is at once. Nothing is expired at once: perhaps the store was just away."""
-        self.store_was_away()
+        """Begin all duties; the first round is at once."""
         session = self._settings.session
         for duty, period in (
             (self.renew_lease, self._settings.store.node_lease_s / LEASES_PER_RENEWAL),

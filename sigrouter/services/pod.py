@@ -83,6 +83,8 @@ class Pod:
         await self.store.open(self.settings.node.node_id, self)
         if self._life == "starting":
             self._life = "serving"
+            if not self.alone:  # The other nodes' sessions: perhaps the store was just away.
+                self.housekeeping.store_was_away()
             self.housekeeping.start()
 
     async def stop(self) -> None:
