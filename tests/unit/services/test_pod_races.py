@@ -245,3 +245,44 @@ def test_positions_of_another_log_change_nothing(world: World) -> None:
     now(blue.pod.messaging.acknowledge(client, Position(client.epoch, 2**53)))
     page = now(blue.pod.messaging.recover(client, "mailbox", Position("", 0)))
     assert [event["kind"] for event in page["missed"]] == ["pair", "message"]
+
+
+def test_a_catch_up_that_fails_for_another_reason_does_not_hold_back_what_follows(world: World) -> None:
+    blue = world.node("blue")
+    client, worker = world.pair(blue)
+    blue.store.answers_lost = {"read": ValueError("a bug")}
+    blue.pod.delivery.catch_up(client)
+    assert client.held is None
+    blue.store.answers_lost = {}
+    world.send(blue, worker, "next")
+    assert [event["payload"] for event in blue.events(client, "message")] == ["next"]
+
+
+def test_what_is_held_for_a_connection_that_closes_goes_to_nobody_and_is_read_by_the_next(world: World) -> None:
+    blue = world.node("blue")
+    client, worker = world.pair(blue)
+    token = now(blue.pod.sessions.heartbeat(client, None))["recovery_token"]
+    position = Position(client.epoch, client.seq)
+    blue.store.slow = {"read"}
+    blue.pod.delivery.catch_up(client)
+    world.send(blue, worker, "held")
+    blue.pod.sessions.connection_closed(client.connection_id)
+    blue.store.slow = set()
+    blue.store.answer()
+    _, answer = world.join(blue, position=position, recovery_token=token)
+    assert [event["payload"] for event in answer["channels"]["mailbox"]["missed"]] == ["held"]
+
+
+def test_a_drain_that_begins_before_the_store_is_there_holds_when_it_comes(world: World) -> None:
+    blue = world.node("blue", start=False, drain=BRIEF)
+    blue.store.unsent = {"open"}
+    blue.pod.start(blue.outlet, 10.0)
+    now(blue.pod.begin_drain("operator"))
+    blue.store.unsent = set()
+    blue.store.answer()
+    assert blue.pod.state() == "draining"
+    world.advance(12)
+    (node,) = now(blue.pod.store.nodes())
+    assert node.state == "draining"
+    with pytest.raises(errors.Draining):
+        world.admit(blue)
