@@ -115,9 +115,9 @@ def _perform(stage: Stage, fault: faults.Fault, chance: random.Random) -> Course
         case faults.CutRedis():
             node = _one_of(stage, fault.which)
             stage.note(f"{node.name} loses its connections to Redis")
-            stage.slot_of(node).to_redis.cut(1.0, chance, mid_frame=True)
-        case faults.Cut(share, mid_frame):
-            stage.network.cut(share, chance, mid_frame=mid_frame)
+            stage.slot_of(node).to_redis.cut(1.0, chance, "answer")
+        case faults.Cut(share, where):
+            stage.network.cut(share, chance, where)
         case faults.Swallow(share, new_too, seconds):
             stage.network.swallow(share, chance, new_too=new_too)
             yield _pause(seconds)

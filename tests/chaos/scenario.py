@@ -6,6 +6,8 @@ from typing import Final, Literal
 
 from attrs import frozen
 
+from tests.support.faulty_proxy import Where
+
 Lane = Literal["nodes", "redis", "network"]
 """Faults of one lane follow each other; those of different lanes overlap as they like."""
 
@@ -79,17 +81,17 @@ class Isolate:
 
 @frozen
 class CutRedis:
-    """Every connection of one node to Redis is cut, inside a command or an answer."""
+    """Every connection of one node to Redis is cut inside its next answer: what it asked for is done, and it cannot know."""
 
     which: int
 
 
 @frozen
 class Cut:
-    """This share of the peers' connections is reset, at once or inside the next frame."""
+    """This share of the peers' connections is cut: at once, or inside the next frame of the peer or of the node."""
 
     share: float
-    mid_frame: bool
+    where: Where
 
 
 @frozen
@@ -216,9 +218,9 @@ def _deck(lane: Lane, chance: random.Random) -> Sequence[Fault]:
             )
         case "network":
             return (
-                Cut(1.0, mid_frame=False),
-                Cut(seconds(0.2, 0.6), mid_frame=True),
-                Cut(1.0, mid_frame=True),
+                Cut(1.0, "anywhere"),
+                Cut(seconds(0.2, 0.6), "request"),
+                Cut(1.0, "answer"),
                 Swallow(seconds(0.2, 0.6), new_too=False, seconds=seconds(2.0, 15.0)),
                 Swallow(1.0, new_too=True, seconds=seconds(1.0, 8.0)),
                 Delay(seconds(0.02, 0.3), seconds(2.0, 6.0)),

@@ -8,9 +8,9 @@ import pytest
 from tests.chaos.run import run
 from tests.chaos.scenario import scenario
 
-SEED: Final = 32
+SEED: Final = 1109
 SECONDS: Final = 22.0
-PAIRS: Final = 5
+PAIRS: Final = 6
 
 
 @pytest.mark.timeout(400)

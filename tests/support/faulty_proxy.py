@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 from attrs import define, field
 
@@ -20,10 +20,13 @@ NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
 Answer = TypeVar("Answer")
 
+Where = Literal["anywhere", "request", "answer"]
+"""Where a connection is cut: at once, inside the next chunk to the target, or inside the next one from it."""
+
 
 @define(eq=False)
 class _Link:
-    """One connection through the proxy: both sockets, and whether it is to be cut inside the next chunk.
+    """One connection through the proxy: both sockets, and where it is to be cut.
 
     Nothing passes while ``open`` is not set; what came before waits in the proxy, as in a network that comes back.
     """
@@ -31,7 +34,7 @@ class _Link:
     near: asyncio.StreamWriter
     open: asyncio.Event = field(factory=asyncio.Event)
     far: asyncio.StreamWriter | None = None
-    doomed: bool = False
+    doomed: Where | None = None
 
     def reset(self) -> None:
         """Reset both sides: no goodbye, and what is unsent is gone. A side that is closed already is left alone."""
@@ -84,12 +87,13 @@ class FaultyProxy:
         """How many are open."""
         return len(self._links)
 
-    def cut(self, share: float, chance: random.Random, *, mid_frame: bool = False) -> int:
-        """Reset this share of the connections; how many that are.
+    def cut(self, share: float, chance: random.Random, where: Where = "anywhere") -> int:
+        """Cut this share of the connections; how many that are.
 
-        ``mid_frame``: not now, but after half of whatever is sent next in either direction.
+        ``anywhere``: now, with a reset. ``request``, ``answer``: after half of the next chunk of that direction, so that
+        its receiver has a torn frame; after an ``answer`` the target has done what the peer has to ask for again.
         """
-        return self._ask(self._cut(share, chance, mid_frame=mid_frame))
+        return self._ask(self._cut(share, chance, where))
 
     def swallow(self, share: float, chance: random.Random, *, new_too: bool = False) -> int:
         """Let nothing pass on this share of the connections until ``heal``; how many that are.
@@ -123,11 +127,11 @@ class FaultyProxy:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
-    async def _cut(self, share: float, chance: random.Random, *, mid_frame: bool) -> int:
+    async def _cut(self, share: float, chance: random.Random, where: Where) -> int:
         chosen = self._some(share, chance)
         for link in chosen:
-            link.doomed = True
-            if not mid_frame:
+            link.doomed = where
+            if where == "anywhere":
                 link.reset()
         return len(chosen)
 
@@ -168,14 +172,18 @@ class FaultyProxy:
     async def _serve(self, link: _Link, reader: asyncio.StreamReader) -> None:
         await link.open.wait()
         far_reader, link.far = await asyncio.open_connection(HOST, self._target())
-        await _first_error(self._pass_on(link, reader, link.far), self._pass_on(link, far_reader, link.near))
+        await _first_error(
+            self._pass_on(link, "request", reader, link.far), self._pass_on(link, "answer", far_reader, link.near)
+        )
 
-    async def _pass_on(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(
+        self, link: _Link, direction: Where, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         while data := await reader.read(CHUNK_BYTES):
             if self._delay_s:
                 await asyncio.sleep(self._delay_s)
             await link.open.wait()
-            if link.doomed:
+            if link.doomed == direction:
                 # Closed, not reset: a reset could overtake the half frame, and the receiver is to read that.
                 writer.write(data[: max(1, len(data) // 2)])
                 writer.close()

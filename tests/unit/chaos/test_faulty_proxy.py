@@ -108,17 +108,27 @@ def test_a_cut_resets_its_share_of_the_connections(proxy: FaultyProxy, chance: r
     assert alive == 2
 
 
-def test_a_cut_in_mid_frame_lets_half_of_the_next_chunk_pass(proxy: FaultyProxy, chance: random.Random) -> None:
+def test_a_cut_inside_a_request_lets_half_of_the_next_chunk_pass(proxy: FaultyProxy, chance: random.Random) -> None:
     with listening() as (port, heard), FaultyProxy(lambda: port) as other:
         with socket.create_connection(("127.0.0.1", other.port), LONG_S) as connection:
             wait_until(lambda: other.connections == 1, LONG_S, lambda: "not connected")
-            assert other.cut(1.0, chance, mid_frame=True) == 1
+            assert other.cut(1.0, chance, "request") == 1
             assert other.connections == 1
             connection.sendall(b"12345678")
             with pytest.raises(ConnectionResetError):
                 receive(connection, 1)
         wait_until(lambda: other.connections == 0, LONG_S, lambda: "not cut")
     assert b"".join(heard) == b"1234"
+
+
+def test_a_cut_inside_an_answer_lets_the_request_pass_and_half_of_the_answer(
+    proxy: FaultyProxy, chance: random.Random
+) -> None:
+    with connect(proxy) as connection:
+        assert proxy.cut(1.0, chance, "answer") == 1
+        connection.sendall(b"12345678")
+        assert receive(connection, 8) == b"1234"
+    wait_until(lambda: proxy.connections == 0, LONG_S, lambda: "not cut")
 
 
 @contextmanager

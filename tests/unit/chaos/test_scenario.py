@@ -62,7 +62,7 @@ def test_ten_minutes_hold_every_kind_of_fault(seed: int) -> None:
     faults = scenario(seed, 600.0).faults
     assert {type(fault) for fault in faults} == KINDS
     assert {fault.crash for fault in faults if isinstance(fault, Replace)} == {True, False}
-    assert {fault.mid_frame for fault in faults if isinstance(fault, Cut)} == {True, False}
+    assert {fault.where for fault in faults if isinstance(fault, Cut)} == {"anywhere", "request", "answer"}
     frozen_s = [fault.seconds for fault in faults if isinstance(fault, FreezeNode)]
     assert min(frozen_s) < NODE_LEASE_S < max(frozen_s)
 
@@ -80,3 +80,9 @@ def test_the_short_run_holds_what_matters_most(kind: type) -> None:
 def test_the_short_run_replaces_a_node_by_a_handover_and_one_by_a_crash() -> None:
     replaced = [fault for fault in scenario(SEED, SECONDS).faults if isinstance(fault, Replace)]
     assert {fault.crash for fault in replaced} == {True, False}
+
+
+def test_the_short_run_loses_answers_so_that_messages_are_repeated() -> None:
+    cuts = [fault for fault in scenario(SEED, SECONDS).faults if isinstance(fault, Cut)]
+    assert any(cut.where == "answer" for cut in cuts)
+    assert any(isinstance(fault, CutRedis) for fault in scenario(SEED, SECONDS).faults)
