@@ -34,6 +34,8 @@ def cleaned(event: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a log event that holds no secret: text and traceback cleaned, plain fields kept, objects dropped."""
     clean: dict[str, Any] = {"log_format": "{clean_text}", "clean_text": _CleanText(event)}
     for key, value in event.items():
+        if key == "clean_text":
+            continue  # A worker's own, which came along in its event with all braces doubled.
         if key in _KEPT:
             clean[key] = value
         elif key.startswith(_HIDDEN_PREFIX):

@@ -129,6 +129,16 @@ def test_the_text_of_an_event_that_nobody_writes_is_never_made():
     assert (str(event["clean_text"]), str(event["clean_text"]), Costly.made) == ("costly", "costly", 1)
 
 
+def test_what_a_worker_says_reaches_the_controllers_log_with_single_braces():
+    # Crossbar sends a worker's line as a format, and with it every field of the event.
+    from_worker = {
+        "log_format": "refused: {{'a': 1}}",
+        "clean_text": "refused: {{'a': 1}}",
+        "cb_namespace": "sigrouter",
+    }
+    assert formatEvent(cleaned(from_worker)) == "refused: {'a': 1}"
+
+
 def test_installing_twice_is_installing_once():
     publisher = LogPublisher()
     install(publisher)
