@@ -14,6 +14,9 @@ from attrs import frozen
 
 from tests.support.cluster import Cluster, running_cluster
 from tests.support.node_process import NodeProcess, Way
+from tests.support.starvation import STARVED, Starvation
+
+pytestmark = pytest.mark.timeout(240)
 
 GAP_P99_MS: Final = 500.0
 BUDGET_S: Final = 30.0
@@ -24,14 +27,30 @@ RHYTHM_S: Final = 2.0
 
 @frozen
 class Redeploy:
-    """One way in which blue is told to go; ``exits``: the process ends by itself, with this code."""
+    """One way in which blue is told to go; it is gone within ``budget_s`` and its exit code is ``exits``."""
 
     name: str
     pairs: int
     tell: Callable[[NodeProcess], None]
     way: Way = "sigrouter"
     budget_s: float = BUDGET_S
-    exits: int | None = 0
+    exits: int = 0
+
+
+@frozen
+class Redeployed:
+    """What came of it: every end before and after, the ledger's final figures, the steps that the handover recorded,
+    and how long the traffic and green waited for a processor meanwhile, in seconds for each second."""
+
+    how: Redeploy
+    code: int
+    took_s: float
+    before: list[dict[str, Any]]
+    after: list[dict[str, Any]]
+    final: dict[str, Any]
+    steps: list[dict[str, Any]]
+    starvation: float
+    log: str
 
 
 def drain_command(node: NodeProcess) -> None:
@@ -46,53 +65,77 @@ def drain_command(node: NodeProcess) -> None:
 
 
 REDEPLOYS: Final = (
-    Redeploy("SIGTERM with 100 pairs", 100, NodeProcess.terminate),
+    Redeploy("SIGTERM, 100 pairs", 100, NodeProcess.terminate),
     Redeploy("SIGINT", 20, NodeProcess.interrupt),
     Redeploy("sigrouter drain", 20, drain_command, budget_s=2 * BUDGET_S),
     # Crossbar's own SIGTERM ends with 1 even after a perfect drain; ours is the way that ends with 0.
-    Redeploy("crossbar start and SIGTERM", 20, NodeProcess.terminate, "crossbar", PLAIN_BUDGET_S, exits=1),
+    Redeploy("crossbar start, SIGTERM", 20, NodeProcess.terminate, "crossbar", PLAIN_BUDGET_S, exits=1),
 )
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("redeploy", REDEPLOYS, ids=lambda redeploy: redeploy.name)
-def test_a_redeploy_keeps_every_session_every_pair_and_every_message(redeploy: Redeploy, tmp_path: Path) -> None:
-    with running_cluster(tmp_path, blue_way=redeploy.way) as cluster:
-        before = cluster.talk(redeploy.pairs)
-        assert {end["node_id"] for end in before} == {"blue"}
+@pytest.fixture(scope="module", params=REDEPLOYS, ids=lambda redeploy: redeploy.name)
+def redeployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Redeployed:
+    how: Redeploy = request.param
+    with running_cluster(tmp_path_factory.mktemp("redeploy"), blue_way=how.way) as cluster:
+        before = cluster.talk(how.pairs)
         cluster.start_green()
         listen_to_the_rhythm(cluster)
         cluster.traffic.mark()
 
+        starvation = Starvation([cluster.traffic.pid, cluster.green.worker_pid])
         started = time.monotonic()
-        redeploy.tell(cluster.blue)
-        code = cluster.blue.wait(redeploy.budget_s + 10)
-        took = time.monotonic() - started
+        how.tell(cluster.blue)
+        code = cluster.blue.wait(how.budget_s + 10)
+        took_s, waited = time.monotonic() - started, starvation.share()
 
         listen_to_the_rhythm(cluster)
         after = cluster.traffic.ends()
         final = cluster.traffic.finish()
         steps = cluster.steps(cluster.green)
         cluster.traffic.leave()
+        return Redeployed(how, code, took_s, before, after, final, steps, waited, cluster.blue.log)
 
-    assert code == redeploy.exits, cluster.blue.log[-4000:]
-    assert took <= redeploy.budget_s
-    assert_all_kept(before, after)
-    assert_faultless(final)
-    assert {end["name"]: end["failures"] for end in after if end["attempts"] > 1} == {}
-    assert {end["handovers"] for end in after} == {1}
-    assert_no_client_left_before_its_worker_was_ready(after, steps)
-    assert final["ledger"]["gap"]["p99"] <= GAP_P99_MS, shown(final)
-    assert final["ledger"]["worst_gap"]["p99"] <= GAP_P99_MS, shown(final)
+
+def test_all_sessions_and_pairs_are_kept_and_go_on_at_green(redeployed: Redeployed) -> None:
+    assert len(redeployed.after) == 2 * redeployed.how.pairs
+    assert {end["node_id"] for end in redeployed.before} == {"blue"}
+    assert_all_kept(redeployed.before, redeployed.after)
+
+
+def test_no_message_is_lost_doubled_reordered_or_misdelivered(redeployed: Redeployed) -> None:
+    assert_faultless(redeployed.final)
+
+
+def test_each_session_connects_once_and_follows_the_handover(redeployed: Redeployed) -> None:
+    assert {end["name"]: end["failures"] for end in redeployed.after if end["attempts"] != 1} == {}
+    assert {end["handovers"] for end in redeployed.after} == {1}
+
+
+def test_no_client_is_sent_away_before_its_worker_is_ready(redeployed: Redeployed) -> None:
+    assert_no_client_left_before_its_worker_was_ready(redeployed.after, redeployed.steps)
+
+
+def test_blue_ends_within_its_budget_with_the_right_exit_code(redeployed: Redeployed) -> None:
+    assert redeployed.code == redeployed.how.exits, redeployed.log[-4000:]
+    assert redeployed.took_s <= redeployed.how.budget_s
+
+
+def test_no_pair_waits_longer_than_half_a_second_for_the_next_message(redeployed: Redeployed) -> None:
+    """At p99 over all gaps, and over the worst gap of each pair: a few bad pairs must not hide behind many good ones."""
+    if redeployed.starvation > STARVED:
+        pytest.skip(f"the machine was too busy: {redeployed.starvation:.2f} s of waiting in each second")
+    assert redeployed.final["ledger"]["gap"]["p99"] <= GAP_P99_MS, shown(redeployed.final)
+    assert redeployed.final["ledger"]["worst_gap"]["p99"] <= GAP_P99_MS, shown(redeployed.final)
 
 
 def listen_to_the_rhythm(cluster: Cluster) -> None:
     """Let every end say a few words."""
-    wanted = cluster.traffic.report()["ledger"]["acknowledged"]
-    wanted += int(RHYTHM_S * 2 * 2 * cluster.traffic.report()["ledger"]["pairs"])
-    deadline = time.monotonic() + 10 * RHYTHM_S
+    ledger = cluster.traffic.report()["ledger"]
+    wanted = ledger["acknowledged"] + int(RHYTHM_S * 2 * 2 * ledger["pairs"])
+    deadline = time.monotonic() + 15 * RHYTHM_S
     while cluster.traffic.report()["ledger"]["acknowledged"] < wanted:
-        assert time.monotonic() < deadline, cluster.traffic.report()
+        assert time.monotonic() < deadline, shown(cluster.traffic.report())
+        time.sleep(0.1)  # Each look costs the process that plays the peers some of its time.
 
 
 def assert_all_kept(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
