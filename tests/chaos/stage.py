@@ -35,7 +35,7 @@ START_S: Final = 120.0
 class Slot:
     """A place behind the balancer, for one node after the other; ``to_redis`` is that node's line to Redis.
 
-    The ports are kept bound without listening: nobody else gets them while no node is there.
+    The ports are reserved: nobody else gets them while no node is there.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Slot:
 
 
 def _reserved() -> socket.socket:
+    """Bound and not listening: the kernel gives the port to no outgoing connection, and a server may still bind it."""
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reserved.bind(("127.0.0.1", 0))
@@ -163,7 +164,8 @@ class Stage:
 def running_stage(directory: Path) -> Iterator[Stage]:
     """Start everything, with the nodes that run between two faults; all is ended with the block."""
     with ExitStack() as running:
-        redis = running.enter_context(RedisServer(aof=True))
+        its_port = running.enter_context(_reserved()).getsockname()[1]
+        redis = running.enter_context(RedisServer(aof=True, port=its_port))
         slots = tuple(Slot(name, running.enter_context(FaultyProxy(lambda: redis.port))) for name in SLOTS)
         for slot in slots:
             for reserved in slot.sockets:
