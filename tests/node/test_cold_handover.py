@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ class Stage:
     redis: RedisServer
     running: ExitStack
 
-    def node(self, name: str, stack: str = "", **env: str) -> NodeProcess:
-        """A running node; its name is its stack unless another is given."""
+    async def node(self, name: str, stack: str = "", **env: str) -> NodeProcess:
+        """A running node; its name is its stack unless another is given. Peers of this process live on meanwhile."""
         node = NodeProcess(
             self.directory / name,
             name=name,
@@ -43,7 +43,7 @@ class Stage:
             env={**PATIENT, **env},
             loglevel="warn",
         )
-        return self.running.enter_context(node)
+        return await deferToThread(self.running.enter_context, node)
 
 
 @pytest.fixture
@@ -83,6 +83,11 @@ def goaway(one: RawPeer) -> dict[str, Any] | None:
     return next((event["payload"] for topic, event in one.events if topic == uris.EVENT_GOAWAY), None)
 
 
+async def eventually(condition: Callable[[], bool], timeout_s: float, complaint: Callable[[], str]) -> None:
+    """Wait for a condition outside this process without holding up the peers in it."""
+    await deferToThread(wait_until, condition, timeout_s, complaint)
+
+
 async def exit_code(node: NodeProcess, timeout_s: float = 40.0) -> int:
     """Wait for a node's end without holding up the peers of this process."""
     return int(await deferToThread(node.wait, timeout_s))
@@ -91,9 +96,9 @@ async def exit_code(node: NodeProcess, timeout_s: float = 40.0) -> int:
 @pytest.mark.timeout(120)
 @pytest_twisted.ensureDeferred
 async def test_a_client_that_never_leaves_is_closed_at_the_deadline_and_can_resume(stage: Stage) -> None:
-    blue = stage.node("blue", DRAIN_SECONDS="6")
+    blue = await stage.node("blue", DRAIN_SECONDS="6")
     client, worker = await bound(blue)
-    green = stage.node("green")
+    green = await stage.node("green")
     started = time.monotonic()
     blue.terminate()
     moved = await follow(worker, "worker", "will", blue, green)
@@ -115,9 +120,9 @@ async def test_a_client_that_never_leaves_is_closed_at_the_deadline_and_can_resu
 @pytest.mark.timeout(120)
 @pytest_twisted.ensureDeferred
 async def test_a_client_whose_worker_never_comes_is_told_so_at_its_deadline(stage: Stage) -> None:
-    blue = stage.node("blue", DRAIN_SECONDS="8", SIGROUTER_DRAIN_PAIR_DEADLINE_S="2")
+    blue = await stage.node("blue", DRAIN_SECONDS="8", SIGROUTER_DRAIN_PAIR_DEADLINE_S="2")
     client, worker = await bound(blue)
-    green = stage.node("green")
+    green = await stage.node("green")
     blue.terminate()
     await worker.event(uris.EVENT_GOAWAY)
     assert goaway(client) is None
@@ -134,10 +139,10 @@ async def test_a_client_whose_worker_never_comes_is_told_so_at_its_deadline(stag
 @pytest.mark.timeout(120)
 @pytest_twisted.ensureDeferred
 async def test_without_a_green_node_nobody_is_sent_away_before_the_deadline(stage: Stage) -> None:
-    blue = stage.node("blue", DRAIN_SECONDS="5")
+    blue = await stage.node("blue", DRAIN_SECONDS="5")
     client, worker = await bound(blue)
     blue.terminate()
-    wait_until(lambda: not blue.is_ready, 10, lambda: "blue is still ready")
+    await eventually(lambda: not blue.is_ready, 10, lambda: "blue is still ready")
     sent = 0
     while not client.is_closed:
         sent += 1
@@ -151,7 +156,7 @@ async def test_without_a_green_node_nobody_is_sent_away_before_the_deadline(stag
     assert sent > 100
     assert await exit_code(blue) == 0
 
-    green = stage.node("green")
+    green = await stage.node("green")
     back = await peer(blue, "client", "cleo", client.welcome["recovery_token"], green).connect()
     assert (await back.ready())["session_id"] == client.welcome["session_id"]
 
@@ -159,16 +164,16 @@ async def test_without_a_green_node_nobody_is_sent_away_before_the_deadline(stag
 @pytest.mark.timeout(120)
 @pytest_twisted.ensureDeferred
 async def test_a_green_node_that_comes_late_is_what_the_drain_waited_for(stage: Stage) -> None:
-    blue = stage.node("blue", DRAIN_SECONDS="30")
+    blue = await stage.node("blue", DRAIN_SECONDS="30")
     client, worker = await bound(blue)
     blue.terminate()
-    wait_until(lambda: not blue.is_ready, 10, lambda: "blue is still ready")
+    await eventually(lambda: not blue.is_ready, 10, lambda: "blue is still ready")
     newcomer = peer(blue, "client", "new")
     with pytest.raises(Refused) as refused:
         await newcomer.connect()
     assert (refused.value.reason, refused.value.details["retry_after_s"] > 0) == (uris.ERROR_DRAINING, True)
     assert goaway(worker) is None
-    green = stage.node("green")
+    green = await stage.node("green")
     await follow(worker, "worker", "will", blue, green)
     await follow(client, "client", "cleo", blue, green)
     assert await exit_code(blue) == 0
@@ -177,13 +182,13 @@ async def test_a_green_node_that_comes_late_is_what_the_drain_waited_for(stage: 
 @pytest.mark.timeout(120)
 @pytest_twisted.ensureDeferred
 async def test_undrain_turns_back_and_nobody_has_gone(stage: Stage) -> None:
-    blue = stage.node("blue")
+    blue = await stage.node("blue")
     client, worker = await bound(blue)
     operator = await RawPeer(blue.admin_url, blue.ticket("op", "admin")).connect()
     assert (await operator.call(uris.ADMIN_DRAIN, reason="test"))["state"] != "serving"
     assert not blue.is_ready
     assert (await operator.call(uris.ADMIN_UNDRAIN))["undrained"] is True
-    wait_until(lambda: blue.is_ready, 10, lambda: "blue does not serve again")
+    await eventually(lambda: blue.is_ready, 10, lambda: "blue does not serve again")
     await client.call(uris.PAIR_SEND, payload="still here")
     assert (await worker.event(uris.EVENT_MESSAGE))["payload"] == "still here"
     assert goaway(client) is None
@@ -192,14 +197,14 @@ async def test_undrain_turns_back_and_nobody_has_gone(stage: Stage) -> None:
 @pytest.mark.timeout(120)
 @pytest_twisted.ensureDeferred
 async def test_both_sides_of_a_pair_move_at_the_same_moment(stage: Stage) -> None:
-    one, other = stage.node("one", "old"), stage.node("other", "old")
+    one, other = await stage.node("one", "old"), await stage.node("other", "old")
     worker = await peer(one, "worker", "will").connect()
     await worker.ready()
     await worker.call(uris.WORKER_ANNOUNCE, abilities=[], capacity=1)
     client = await peer(one, "client", "cleo", at=other).connect()
     await client.ready()
     pair = await client.call(uris.PAIR_REQUEST)
-    new = stage.node("new")
+    new = await stage.node("new")
     one.terminate()
     other.terminate()
     moved_worker = await follow(worker, "worker", "will", one, new)
@@ -219,9 +224,9 @@ async def test_both_sides_of_a_pair_move_at_the_same_moment(stage: Stage) -> Non
 @pytest.mark.timeout(120)
 @pytest_twisted.ensureDeferred
 async def test_a_peer_that_was_sent_to_green_and_lands_on_another_old_node_is_refused_there(stage: Stage) -> None:
-    blue, old = stage.node("blue", "v1"), stage.node("old", "v1")
-    stage.node("green", "v2")
-    wait_until(lambda: len(nodes_seen_by(old)) == 3, 10, lambda: "old has not seen green")
+    blue, old = await stage.node("blue", "v1"), await stage.node("old", "v1")
+    await stage.node("green", "v2")
+    await eventually(lambda: len(nodes_seen_by(old)) == 3, 10, lambda: "old has not seen green")
     stray = RawPeer(old.url, blue.ticket("cleo", "client"), {"stack": "v2"})
     with pytest.raises(Refused) as refused:
         await stray.connect()

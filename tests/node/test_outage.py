@@ -14,7 +14,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from sigrouter.protocol import uris
-from tests.node.test_cold_handover import bound, peer
+from tests.node.test_cold_handover import bound, eventually, peer
 from tests.node.test_handover import assert_faultless, listen_to_the_rhythm
 from tests.support.cluster import running_cluster
 from tests.support.node_process import NodeProcess, wait_until
@@ -105,7 +105,7 @@ async def test_a_send_while_redis_is_away_is_refused_and_its_repeat_is_taken_onc
     redis.kill()
     error = await client.refused(uris.PAIR_SEND, payload=2, number=2, acked=1)
     assert error.error == uris.ERROR_UNAVAILABLE
-    wait_until(lambda: not node.is_ready, 10, lambda: "ready without a store")
+    await eventually(lambda: not node.is_ready, 10, lambda: "ready without a store")
     assert is_alive(node)
     redis.start()
     assert await send_until_taken(client, 2, 2) > 0
@@ -113,7 +113,7 @@ async def test_a_send_while_redis_is_away_is_refused_and_its_repeat_is_taken_onc
         await send_until_taken(client, number, number)
     await worker.event(uris.EVENT_MESSAGE, lambda event: event["payload"] == 10)
     assert [event["payload"] for topic, event in worker.events if topic == uris.EVENT_MESSAGE] == list(range(1, 11))
-    wait_until(lambda: node.is_ready, 10, lambda: "not ready with a store")
+    await eventually(lambda: node.is_ready, 10, lambda: "not ready with a store")
     assert "Redis" in node.log
 
 
@@ -149,7 +149,7 @@ async def test_after_a_redis_that_lost_everything_peers_are_told_to_start_afresh
 ) -> None:
     client, _ = await bound(node)
     redis.restart(keep_data=False)
-    wait_until(lambda: node.is_ready, 20, lambda: node.log)
+    await eventually(lambda: node.is_ready, 20, lambda: node.log)
     await client.until(lambda: client.is_closed)
     assert client.close_reason == uris.CLOSE_STALE
     with pytest.raises(Refused) as refused:

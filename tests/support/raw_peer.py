@@ -42,9 +42,10 @@ class _Session(ApplicationSession):
 
     def onLeave(self, details: CloseDetails) -> None:
         self.peer.left(details)
-        self.disconnect()
+        super().onLeave(details)  # Ends the calls that wait, and the socket.
 
     def onDisconnect(self) -> None:
+        super().onDisconnect()
         self.peer.disconnected()
 
 
