@@ -22,7 +22,7 @@ def run(planned: Scenario, pairs: int, directory: Path) -> str:
     """The journal of the run. Raises ``AssertionError`` with it, and with how to repeat it."""
     with running_stage(directory) as stage:
         try:
-            found = complaints(_play(stage, planned, pairs))
+            found = _play(stage, planned, pairs)
         except BaseException as error:
             error.add_note(_story(stage, planned, pairs))
             raise
@@ -39,7 +39,7 @@ def repeat(planned: Scenario, pairs: int) -> str:
     )
 
 
-def _play(stage: Stage, planned: Scenario, pairs: int) -> Evidence:
+def _play(stage: Stage, planned: Scenario, pairs: int) -> list[str]:
     before = stage.talk(pairs, RATE, planned.seconds + SPARE_S)
     stage.wait_for_answers(SETTLE_S)
     stage.began = time.monotonic()
@@ -57,13 +57,13 @@ def _play(stage: Stage, planned: Scenario, pairs: int) -> Evidence:
     after = stage.traffic.ends()
     kept = {end["session_id"]: _pairs_of(stage, end["session_id"]) for end in before}
     # A connection that nobody closed would count on top of these.
-    _wait_for_connections(stage, 2 * pairs)
+    connections = _wait_for_connections(stage, 2 * pairs)
     stage.traffic.leave()
-    _wait_for_connections(stage, 0)
+    connections += _wait_for_connections(stage, 0)
     _stop_all(stage)
     logs = {node.name: node.log for node in stage.nodes}
     logs["the traffic"] = (stage.directory / "traffic.log").read_text(encoding="utf-8", errors="replace")
-    return Evidence(
+    evidence = Evidence(
         before=before,
         after=after,
         final=final,
@@ -71,6 +71,7 @@ def _play(stage: Stage, planned: Scenario, pairs: int) -> Evidence:
         exit_codes={node.name: node.server.exit_code for node in stage.told_to_stop},
         logs=logs,
     )
+    return [*complaints(evidence), *connections]
 
 
 def _pairs_of(stage: Stage, session_id: str) -> dict[str, str]:
@@ -81,16 +82,22 @@ def _pairs_of(stage: Stage, session_id: str) -> dict[str, str]:
     return {pair["pair_id"]: pair["peer_session_id"] for pair in found["pairs"]}
 
 
-def _wait_for_connections(stage: Stage, count: int) -> None:
+def _wait_for_connections(stage: Stage, count: int) -> list[str]:
+    """What is wrong with the number of connections, if it does not become right."""
+
     def sessions() -> dict[str, int]:
         operator = Operator(stage.living[0])
         nodes = operator.call(uris.ADMIN_NODES)["nodes"]
         operator.socket.close()
         return {node["node_id"]: node["sessions"] for node in nodes}
 
-    wait_until(
-        lambda: sum(sessions().values()) == count, SETTLE_S, lambda: f"{count} connections should be: {sessions()}"
-    )
+    try:
+        wait_until(
+            lambda: sum(sessions().values()) == count, SETTLE_S, lambda: f"{count} connections, not {sessions()}"
+        )
+    except AssertionError as error:
+        return [str(error)]
+    return []
 
 
 def _stop_all(stage: Stage) -> None:
