@@ -92,6 +92,7 @@ class End:
             "name": self.name,
             "way": self.way,
             "pair_id": self.pair_id,
+            "pairs": {pair_id: pair.peer_session_id for pair_id, pair in self.peer.pairs.items()},
             "node_id": self.node_id,
             "session_id": self.peer.session_id,
             "sessions": self.sessions,

@@ -328,5 +328,5 @@ def test_redis_restarted_in_the_middle_of_a_handover_loses_nothing_that_it_kept(
         final = cluster.traffic.finish()
         cluster.traffic.leave()
     assert [end["sessions"] for end in after] == [[end["session_id"]] for end in before]
-    assert [end["pair_id"] for end in after] == [end["pair_id"] for end in before]
+    assert [end["pairs"] for end in after] == [end["pairs"] for end in before]
     assert_faultless(final)

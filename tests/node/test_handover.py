@@ -19,6 +19,7 @@ from tests.support.starvation import STARVED, Starvation
 pytestmark = pytest.mark.timeout(240)
 
 GAP_P99_MS: Final = 500.0
+WORST_GAP_P99_MS: Final = 1000.0
 BUDGET_S: Final = 30.0
 PLAIN_BUDGET_S: Final = 17.0
 RHYTHM_S: Final = 2.0
@@ -121,11 +122,11 @@ def test_blue_ends_within_its_budget_with_the_right_exit_code(redeployed: Redepl
 
 
 def test_no_pair_waits_longer_than_half_a_second_for_the_next_message(redeployed: Redeployed) -> None:
-    """At p99 over all gaps, and over the worst gap of each pair: a few bad pairs must not hide behind many good ones."""
+    """At p99 over all gaps; and the worst gap of each pair within twice that, so that no bad pair hides behind good ones."""
     if redeployed.starvation > STARVED:
         pytest.skip(f"the machine was too busy: {redeployed.starvation:.2f} s of waiting in each second")
     assert redeployed.final["ledger"]["gap"]["p99"] <= GAP_P99_MS, shown(redeployed.final)
-    assert redeployed.final["ledger"]["worst_gap"]["p99"] <= GAP_P99_MS, shown(redeployed.final)
+    assert redeployed.final["ledger"]["worst_gap"]["p99"] <= WORST_GAP_P99_MS, shown(redeployed.final)
 
 
 def listen_to_the_rhythm(cluster: Cluster) -> None:
@@ -143,11 +144,18 @@ def assert_all_kept(before: list[dict[str, Any]], after: list[dict[str, Any]]) -
     assert {end["node_id"] for end in after} == {"green"}
     assert [fault for end in after for fault in end["faults"]] == []
     for old, new in zip(before, after, strict=True):
-        assert (new["name"], new["session_id"], new["pair_id"]) == (old["name"], old["session_id"], old["pair_id"])
+        assert (new["name"], new["session_id"]) == (old["name"], old["session_id"])
         assert new["sessions"] == [old["session_id"]]
+        assert_same_pairs(old, new)
     pairs = [end["pair_id"] for end in after if end["way"] == "client"]
     assert len(set(pairs)) == len(pairs)
     assert sorted(pairs) == sorted(end["pair_id"] for end in after if end["way"] == "worker")
+
+
+def assert_same_pairs(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """One pair, the same one, with the same peer; green's answer to ``ready`` has told the end so anew."""
+    assert list(old["pairs"]) == [old["pair_id"]]
+    assert new["pairs"] == old["pairs"]
 
 
 def assert_faultless(final: dict[str, Any]) -> None:
