@@ -23,13 +23,14 @@ setup(
         "crossbar>=26.10,<27",
         "cryptography>=44",
         "msgpack>=1.1,<2",
-        "numpy<2",  # NumPy 2 makes an optional import of Autobahn print a traceback in every process.
+        # NumPy 2 makes an optional import of Autobahn's print a traceback in every process; 3.13 has no older one.
+        "numpy<2; python_version < '3.13'",
         "orjson>=3.10,<4",
         "prometheus-client>=0.22,<1",
         "PyJWT>=2.10,<3",
         "pyOpenSSL>=25",
         "rich>=14,<16",
-        "Twisted>=25.5",
+        "Twisted>=25.5,<27",
         "txredisapi>=1.6,<2",
     ],
     extras_require={
