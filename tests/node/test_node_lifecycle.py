@@ -423,7 +423,7 @@ async def test_the_shipped_node_serves_drains_and_keeps_real_tokens_to_itself(
     secrets.append(second.details.authextra["recovery_token"])
     with pytest.raises(Refused) as refusal:
         await connect(node.url, ticket=secrets[1])
-    assert refusal.value.reason == uris.ERROR_AUTHENTICATION
+    assert refusal.value.reason == uris.ERROR_FORBIDDEN
     operator = await connect(node.admin_url, ticket=secrets[1])
     assert (await operator.call(uris.ADMIN_NODES)) is not None
     with pytest.raises(Refused):
