@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sigrouter.stores.interface import Step
+from sigrouter.stores.records import Step
 
 
 def steps_from_wire(steps: Iterable[Mapping[str, Any]]) -> tuple[Step, ...]:

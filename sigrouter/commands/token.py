@@ -14,7 +14,7 @@ from sigrouter.services.authentication import ALGORITHM, SUBJECT_CHARACTERS_MAX
 from sigrouter.services.development_keys import development_keys
 from sigrouter.services.settings_source import read_settings
 from sigrouter.settings import Settings
-from sigrouter.stores.interface import Role
+from sigrouter.stores.records import Role
 
 
 @click.command("token")

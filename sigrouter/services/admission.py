@@ -15,7 +15,8 @@ from sigrouter.services.connections import Connection, Connections
 from sigrouter.services.recovery import RecoveryClaims, RecoveryTokens
 from sigrouter.services.steps import Steps
 from sigrouter.settings import Settings
-from sigrouter.stores.interface import Claim, NewSession, Role, Store
+from sigrouter.stores.interface import Store
+from sigrouter.stores.records import Claim, NewSession, Role
 
 USERS_AT_LEAST: Final = 2
 """So many users share the places for handshakes when all of them are taken."""

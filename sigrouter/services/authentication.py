@@ -14,7 +14,7 @@ from sigrouter.protocol.errors import Authentication
 from sigrouter.services.key_files import KeyFiles
 from sigrouter.settings import SettingsError
 from sigrouter.settings.model import AuthSettings
-from sigrouter.stores.interface import Role
+from sigrouter.stores.records import Role
 
 ALGORITHM: Final = "RS256"
 ROLES: Final[frozenset[str]] = frozenset(get_args(Role))

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sigrouter.services.delivery import event
 from sigrouter.services.payload_size import serialized_size
-from sigrouter.stores.interface import Backlog
+from sigrouter.stores.records import Backlog
 
 ENVELOPE_BYTES: Final = 300
 """About what an event takes beside its payload."""

@@ -2,7 +2,8 @@
 
 from attrs import define
 
-from sigrouter.stores.interface import NodeRecord, Nodes
+from sigrouter.stores.interface import Nodes
+from sigrouter.stores.records import NodeRecord
 
 
 @define(eq=False)

@@ -11,7 +11,7 @@ from attrs import Factory, define, field
 
 from sigrouter.machines.bucket import Bucket
 from sigrouter.protocol.messages import Position
-from sigrouter.stores.interface import Entry, Role
+from sigrouter.stores.records import Entry, Role
 
 
 @define(eq=False)

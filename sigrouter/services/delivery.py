@@ -14,7 +14,8 @@ from sigrouter.protocol.errors import SigrouterError
 from sigrouter.protocol.messages import MAILBOX, Position
 from sigrouter.services.connections import Connection, Connections
 from sigrouter.services.outlet import NoOutlet, Outlet
-from sigrouter.stores.interface import Channels, Entry, mailbox
+from sigrouter.stores.interface import Channels
+from sigrouter.stores.records import Entry, mailbox
 
 MAILBOX_PREFIX: Final = mailbox("")
 TOPICS: Final[Mapping[str, str]] = {

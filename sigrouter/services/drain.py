@@ -23,7 +23,8 @@ from sigrouter.services.drain_journal import DrainJournal
 from sigrouter.services.drain_peers import DrainPeers
 from sigrouter.services.drain_targets import targets
 from sigrouter.settings.model import DrainSettings
-from sigrouter.stores.interface import Step, Store
+from sigrouter.stores.interface import Store
+from sigrouter.stores.records import Step
 
 __all__ = ["Connections", "DrainReport", "DrainService", "LocalSession"]
 

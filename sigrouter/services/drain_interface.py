@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 
 from attrs import frozen
 
-from sigrouter.stores.interface import Role
+from sigrouter.stores.records import Role
 
 Outcome = Literal["drained", "undrained"]
 

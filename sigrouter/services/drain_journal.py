@@ -15,7 +15,8 @@ from twisted.logger import Logger
 
 from sigrouter.machines.backoff import next_delay
 from sigrouter.protocol.errors import Unavailable
-from sigrouter.stores.interface import Handovers, Step
+from sigrouter.stores.interface import Handovers
+from sigrouter.stores.records import Step
 
 BATCH: Final = 500
 RETRY_BASE_S: Final = 0.1

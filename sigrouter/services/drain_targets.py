@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sigrouter.machines.drain_events import Target
-from sigrouter.stores.interface import NodeRecord
+from sigrouter.stores.records import NodeRecord
 
 
 def targets(nodes: Iterable[NodeRecord], node_id: str, stack: str) -> tuple[Target, ...]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from sigrouter.stores.interface import Step
+from sigrouter.stores.records import Step
 
 STAGES: Final = ("worker_ready", "goaway_sent", "connected", "token_ok", "resumed", "replayed", "confirmed")
 """The steps of a move in their order; the time between two that follow each other is a stage."""

@@ -15,7 +15,8 @@ from sigrouter.services.connections import Connections
 from sigrouter.services.delivery import Delivery
 from sigrouter.services.sessions import Sessions
 from sigrouter.settings import Settings
-from sigrouter.stores.interface import NodeRecord, NodeState, Store
+from sigrouter.stores.interface import Store
+from sigrouter.stores.records import NodeRecord, NodeState
 
 READERS_S = 1.0
 LEASES_PER_RENEWAL = 3

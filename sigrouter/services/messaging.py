@@ -11,7 +11,8 @@ from sigrouter.services.backlog_page import backlog_on_wire
 from sigrouter.services.connections import Connection
 from sigrouter.services.payload_size import serialized_size
 from sigrouter.settings.model import LimitSettings
-from sigrouter.stores.interface import Channels, Send, mailbox
+from sigrouter.stores.interface import Channels
+from sigrouter.stores.records import Send, mailbox
 
 
 @define(eq=False)

@@ -10,7 +10,8 @@ from sigrouter.protocol.messages import Announcement, PairRequest
 from sigrouter.services.connections import Connection
 from sigrouter.services.fence import refuse_superseded
 from sigrouter.services.sessions import pairs_on_wire
-from sigrouter.stores.interface import Paired, Store, WorkerView
+from sigrouter.stores.interface import Store
+from sigrouter.stores.records import Paired, WorkerView
 
 
 def worker_on_wire(worker: WorkerView) -> dict[str, Any]:

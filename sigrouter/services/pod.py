@@ -25,7 +25,8 @@ from sigrouter.services.pairing import Pairing
 from sigrouter.services.sessions import Sessions
 from sigrouter.services.steps import Steps
 from sigrouter.settings import Settings
-from sigrouter.stores.interface import Entry, NodeState, Store
+from sigrouter.stores.interface import Store
+from sigrouter.stores.records import Entry, NodeState
 
 Life = Literal["starting", "serving", "stopping"]
 

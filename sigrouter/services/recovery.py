@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from sigrouter.protocol.errors import Recovery
 from sigrouter.settings.key_ring import SECRET_BYTES_MIN, named_secret
 from sigrouter.settings.model import RecoverySettings
-from sigrouter.stores.interface import Role
+from sigrouter.stores.records import Role
 
 ALGORITHM: Final = "HS256"
 TYPE: Final = "sigrouter-recovery+jwt"

@@ -16,7 +16,8 @@ from sigrouter.services.fence import refuse_superseded
 from sigrouter.services.recovery import RecoveryClaims, RecoveryTokens
 from sigrouter.services.steps import Steps
 from sigrouter.settings import Settings
-from sigrouter.stores.interface import Confirm, Confirmed, PairView, Store, mailbox
+from sigrouter.stores.interface import Store
+from sigrouter.stores.records import Confirm, Confirmed, PairView, mailbox
 
 
 def pairs_on_wire(pairs: Sequence[PairView]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 from attrs import define
 
 from sigrouter.services.drain_journal import DrainJournal
-from sigrouter.stores.interface import Step
+from sigrouter.stores.records import Step
 
 
 @define(eq=False)

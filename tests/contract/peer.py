@@ -4,7 +4,7 @@ from typing import Any
 
 from attrs import define, field
 
-from sigrouter.stores.interface import Backlog, Entry, Position, Role
+from sigrouter.stores.records import Backlog, Entry, Position, Role
 
 Link = tuple[str, int]
 """A connection: the node's id and the generation it holds."""

@@ -4,7 +4,8 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from sigrouter.stores.interface import Entry, Listener, Position
+from sigrouter.stores.interface import Listener
+from sigrouter.stores.records import Entry, Position
 
 
 @frozen

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sigrouter.stores.interface import (
+from sigrouter.stores.interface import Store
+from sigrouter.stores.records import (
     Backlog,
     Claim,
     Claimed,
@@ -16,7 +17,6 @@ from sigrouter.stores.interface import (
     Role,
     Send,
     Sent,
-    Store,
 )
 
 NOTHING_YET = Position("", 0)

@@ -2,7 +2,7 @@
 
 from pytest_twisted import ensureDeferred
 
-from sigrouter.stores.interface import Confirmed, Position
+from sigrouter.stores.records import Confirmed, Position
 from tests.contract.case import StoreCase
 from tests.contract.recording import ToldEntry
 from tests.contract.scenes import (

@@ -3,7 +3,7 @@
 from pytest_twisted import ensureDeferred
 
 from sigrouter.protocol.errors import Recovery, Superseded
-from sigrouter.stores.interface import Claimed, Confirmed
+from sigrouter.stores.records import Claimed, Confirmed
 from tests.contract.case import StoreCase
 from tests.contract.scenes import (
     claim_of,

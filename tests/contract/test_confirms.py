@@ -4,7 +4,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from sigrouter.protocol.errors import Recovery, Superseded
-from sigrouter.stores.interface import Confirmed
+from sigrouter.stores.records import Confirmed
 from tests.contract.case import StoreCase
 from tests.contract.recording import ToldPeerReady, ToldSuperseded
 from tests.contract.scenes import (

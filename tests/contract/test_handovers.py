@@ -2,7 +2,7 @@
 
 from pytest_twisted import ensureDeferred
 
-from sigrouter.stores.interface import Claimed, Step
+from sigrouter.stores.records import Claimed, Step
 from tests.contract.case import StoreCase
 from tests.contract.scenes import claim_of, connect, fresh, ready, resume
 

@@ -4,7 +4,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from sigrouter.protocol.errors import Recovery
-from sigrouter.stores.interface import Claimed, Confirmed
+from sigrouter.stores.records import Claimed, Confirmed
 from tests.contract.case import StoreCase
 from tests.contract.scenes import (
     claim_of,

@@ -6,7 +6,7 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from sigrouter.protocol.errors import NotFound, NotPaired, Recovery, Superseded
-from sigrouter.stores.interface import mailbox
+from sigrouter.stores.records import mailbox
 from tests.contract.case import StoreCase
 from tests.contract.recording import ToldEntry
 from tests.contract.scenes import (

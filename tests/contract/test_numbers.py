@@ -3,7 +3,7 @@
 from pytest_twisted import ensureDeferred
 
 from sigrouter.protocol.errors import NotPaired, OutOfOrder, Superseded
-from sigrouter.stores.interface import Position
+from sigrouter.stores.records import Position
 from tests.contract.case import StoreCase
 from tests.contract.scenes import bind, connect, log_of, message, messages, resume, sent
 

@@ -3,7 +3,8 @@
 from pytest_twisted import ensureDeferred
 
 from sigrouter.protocol.errors import Recovery, Superseded
-from sigrouter.stores.interface import Paired, PairView, Store, WorkerView
+from sigrouter.stores.interface import Store
+from sigrouter.stores.records import Paired, PairView, WorkerView
 from tests.contract.case import StoreCase
 from tests.contract.recording import ToldEntry
 from tests.contract.scenes import bind, connect, log_of, pair_states, resume

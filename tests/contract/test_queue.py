@@ -3,7 +3,8 @@
 import pytest
 from pytest_twisted import ensureDeferred
 
-from sigrouter.stores.interface import Paired, Queued, Store
+from sigrouter.stores.interface import Store
+from sigrouter.stores.records import Paired, Queued
 from tests.contract.case import StoreCase
 from tests.contract.recording import ToldEntry
 from tests.contract.scenes import bind, connect, log_of, pair_states

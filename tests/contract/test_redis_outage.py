@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from sigrouter.protocol.errors import NotPaired, Recovery, SigrouterError, Unavailable
 from sigrouter.settings.model import StoreSettings
-from sigrouter.stores.interface import Confirm, NewSession, Paired, Position, Send, Sent, mailbox
+from sigrouter.stores.records import Confirm, NewSession, Paired, Position, Send, Sent, mailbox
 from sigrouter.stores.redis import RedisStore
 from tests.contract.case import CaseTimes
 from tests.contract.recording import RecordingListener, ToldInterrupted

@@ -2,7 +2,7 @@
 
 from pytest_twisted import ensureDeferred
 
-from sigrouter.stores.interface import Send, room
+from sigrouter.stores.records import Send, room
 from tests.contract.case import StoreCase
 from tests.contract.recording import ToldEntry
 from tests.contract.scenes import connect, log_of, message, messages, sent

@@ -3,7 +3,7 @@
 from pytest_twisted import ensureDeferred
 
 from sigrouter.protocol.errors import NotFound, NotPaired, Recovery
-from sigrouter.stores.interface import Queued
+from sigrouter.stores.records import Queued
 from tests.contract.case import StoreCase
 from tests.contract.recording import ToldEnded, ToldEntry
 from tests.contract.scenes import (

@@ -16,17 +16,7 @@ from hypothesis.stateful import (
 from pytest_twisted import ensureDeferred
 
 from sigrouter.protocol.errors import MailboxFull, NotPaired, OutOfOrder, Recovery, Superseded
-from sigrouter.stores.interface import (
-    Backlog,
-    Claim,
-    Claimed,
-    Confirm,
-    Confirmed,
-    NewSession,
-    Paired,
-    Send,
-    Sent,
-)
+from sigrouter.stores.records import Backlog, Claim, Claimed, Confirm, Confirmed, NewSession, Paired, Send, Sent
 from tests.contract.case import CaseTimes, StoreCase, beside_the_reactor
 from tests.contract.peer import Link, Peer, Truth
 from tests.contract.recording import ToldEntry, ToldSuperseded

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from pytest_twisted import ensureDeferred
 
 from sigrouter.machines import pairing
-from sigrouter.stores.interface import Claim, Claimed, Confirm, NewSession, Paired, Queued, Role, WorkerView
+from sigrouter.stores.records import Claim, Claimed, Confirm, NewSession, Paired, Queued, Role, WorkerView
 from tests.contract.case import CaseTimes, StoreCase, beside_the_reactor
 
 WORKERS = st.sampled_from(["worker0", "worker1", "worker2", "worker3"])

@@ -7,7 +7,8 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from sigrouter.protocol.errors import Unavailable
-from sigrouter.stores.interface import Position, Step, Store
+from sigrouter.stores.interface import Store
+from sigrouter.stores.records import Position, Step
 from tests.contract.case import StoreCase
 from tests.contract.recording import ToldInterrupted
 from tests.contract.scenes import bind, claim_of, connect, fresh, log_of, message, messages, node, ready, resume, sent

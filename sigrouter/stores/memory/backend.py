@@ -7,9 +7,10 @@ from typing import Any
 from attrs import define
 from twisted.logger import Logger
 
-from sigrouter.stores.interface import Entry, Listener, NodeRecord, Position, Step
+from sigrouter.stores.interface import Listener
 from sigrouter.stores.memory.log import Log
 from sigrouter.stores.memory.session import Pair, Session
+from sigrouter.stores.records import Entry, NodeRecord, Position, Step
 
 
 @define

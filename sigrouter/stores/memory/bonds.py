@@ -3,10 +3,10 @@
 from typing import Any
 
 from sigrouter.machines import pairing
-from sigrouter.stores.interface import Paired, PairView
 from sigrouter.stores.memory.backend import MemoryBackend
 from sigrouter.stores.memory.part import Part
 from sigrouter.stores.memory.session import Pair, Session
+from sigrouter.stores.records import Paired, PairView
 
 
 class BondPart(Part):

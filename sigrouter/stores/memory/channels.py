@@ -12,9 +12,9 @@ from sigrouter.protocol.errors import (
     Superseded,
     Unavailable,
 )
-from sigrouter.stores.interface import Backlog, Position, Send, SendRefusal, Sent, room
 from sigrouter.stores.memory.log import Log
 from sigrouter.stores.memory.part import Part
+from sigrouter.stores.records import Backlog, Position, Send, SendRefusal, Sent, room
 
 _MAILBOX = "session:"
 _ROOM = "room:"

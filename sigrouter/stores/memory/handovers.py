@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sigrouter.stores.interface import Step
 from sigrouter.stores.memory.backend import Handover
 from sigrouter.stores.memory.part import Part
+from sigrouter.stores.records import Step
 
 
 class HandoversPart(Part):

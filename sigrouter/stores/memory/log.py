@@ -4,7 +4,7 @@ from collections import deque
 from itertools import islice
 from typing import Any
 
-from sigrouter.stores.interface import Backlog, Entry, Position
+from sigrouter.stores.records import Backlog, Entry, Position
 
 
 class Log:

@@ -2,8 +2,8 @@
 
 from attrs import evolve
 
-from sigrouter.stores.interface import NodeRecord
 from sigrouter.stores.memory.part import Part
+from sigrouter.stores.records import NodeRecord
 
 
 class NodesPart(Part):

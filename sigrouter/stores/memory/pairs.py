@@ -1,10 +1,10 @@
 """Workers, their clients and the queue, in memory."""
 
 from sigrouter.protocol.errors import SigrouterError
-from sigrouter.stores.interface import Paired, PairView, Queued, WorkerView
 from sigrouter.stores.memory.backend import MemoryBackend, Waiting
 from sigrouter.stores.memory.bonds import BondPart
 from sigrouter.stores.memory.session import Offer, Session
+from sigrouter.stores.records import Paired, PairView, Queued, WorkerView
 
 
 class PairsPart(BondPart):

@@ -2,8 +2,8 @@
 
 from attrs import define, field
 
-from sigrouter.stores.interface import NewSession, Role, Sent, SessionRecord, SessionState, mailbox
 from sigrouter.stores.memory.log import Log
+from sigrouter.stores.records import NewSession, Role, Sent, SessionRecord, SessionState, mailbox
 
 
 @define

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from sigrouter.protocol.errors import Recovery, SigrouterError, Superseded
-from sigrouter.stores.interface import Claim, Claimed, Confirm, Confirmed, NewSession, SessionRecord
 from sigrouter.stores.memory.backend import MemoryBackend
 from sigrouter.stores.memory.bonds import BondPart
 from sigrouter.stores.memory.session import Session
+from sigrouter.stores.records import Claim, Claimed, Confirm, Confirmed, NewSession, SessionRecord
 
 
 class SessionsPart(BondPart):

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from sigrouter.protocol.errors import MailboxFull, NotFound, NotPaired, OutOfOrder
-from sigrouter.stores.interface import Backlog, Position, Send, SendRefusal, Sent
+from sigrouter.stores.records import Backlog, Position, Send, SendRefusal, Sent
 from sigrouter.stores.redis import keys
 from sigrouter.stores.redis.codec import backlog, pack, pack_body
 from sigrouter.stores.redis.notifications import Notifications

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgpack
 
 from sigrouter.protocol.errors import Invalid
-from sigrouter.stores.interface import Backlog, Entry, Position
+from sigrouter.stores.records import Backlog, Entry, Position
 
 BIG_INTEGER: Final = 1
 """The msgpack extension for whole numbers beyond 64 bits, which JSON peers may send; its data are the digits."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sigrouter.stores.interface import Step
+from sigrouter.stores.records import Step
 from sigrouter.stores.redis import keys
 from sigrouter.stores.redis.codec import pack, unpack
 from sigrouter.stores.redis.part import PAGE, Part, texts

@@ -1,6 +1,6 @@
 """The nodes and their leases, in Redis."""
 
-from sigrouter.stores.interface import NodeRecord
+from sigrouter.stores.records import NodeRecord
 from sigrouter.stores.redis.part import Part
 
 

@@ -9,7 +9,8 @@ from txredisapi import RedisError
 
 from sigrouter.protocol.errors import Unavailable
 from sigrouter.settings.model import StoreSettings
-from sigrouter.stores.interface import Listener, Position
+from sigrouter.stores.interface import Listener
+from sigrouter.stores.records import Position
 from sigrouter.stores.redis import keys
 from sigrouter.stores.redis.codec import entry, unpack, unpack_answer
 from sigrouter.stores.redis.link import Link

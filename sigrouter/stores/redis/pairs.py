@@ -1,7 +1,7 @@
 """Workers, their clients and the queue, in Redis; the rules are those of :mod:`sigrouter.machines.pairing`."""
 
 from sigrouter.protocol.errors import SigrouterError
-from sigrouter.stores.interface import Paired, Queued, WorkerView
+from sigrouter.stores.records import Paired, Queued, WorkerView
 from sigrouter.stores.redis import keys
 from sigrouter.stores.redis.codec import pack, unpack
 from sigrouter.stores.redis.part import Part, refusal, refused, texts

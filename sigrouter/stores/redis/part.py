@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sigrouter.protocol.errors import Recovery, SigrouterError, Superseded
-from sigrouter.stores.interface import PairView, SessionRecord
+from sigrouter.stores.records import PairView, SessionRecord
 from sigrouter.stores.redis.scripts import Scripts
 
 PAGE: Final = 200

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sigrouter.protocol.errors import Recovery, Superseded
-from sigrouter.stores.interface import Claim, Claimed, Confirm, Confirmed, NewSession, PairView, SessionRecord
+from sigrouter.stores.records import Claim, Claimed, Confirm, Confirmed, NewSession, PairView, SessionRecord
 from sigrouter.stores.redis import keys
 from sigrouter.stores.redis.codec import backlog, pack
 from sigrouter.stores.redis.part import PAGE, Part, pair_views, record, refusal, texts

@@ -13,7 +13,7 @@ from sigrouter.protocol.errors import NotFound, Unavailable
 from sigrouter.protocol.messages import Position
 from sigrouter.services.connections import Connection, Connections
 from sigrouter.services.delivery import Delivery
-from sigrouter.stores.interface import Backlog, Entry
+from sigrouter.stores.records import Backlog, Entry
 
 CHANNEL = "session:ann"
 

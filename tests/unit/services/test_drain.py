@@ -12,8 +12,8 @@ from sigrouter.protocol import uris
 from sigrouter.protocol.errors import Unavailable
 from sigrouter.services.drain import DrainReport, DrainService, LocalSession
 from sigrouter.settings.model import DrainSettings
-from sigrouter.stores.interface import Claim, Confirm, Confirmed, NewSession, NodeRecord, Paired, Role
 from sigrouter.stores.memory import MemoryBackend, MemoryStore
+from sigrouter.stores.records import Claim, Confirm, Confirmed, NewSession, NodeRecord, Paired, Role
 from tests.contract.case import CaseTimes
 
 SETTINGS = DrainSettings(

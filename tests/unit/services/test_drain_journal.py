@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from sigrouter.protocol.errors import Unavailable
 from sigrouter.services.drain_journal import BATCH, DrainJournal
-from sigrouter.stores.interface import Step
+from sigrouter.stores.records import Step
 
 
 @define

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from sigrouter.protocol.errors import Unavailable
 from sigrouter.services.drain_peers import AT_ONCE, DrainPeers
 from sigrouter.services.drain_targets import targets
-from sigrouter.stores.interface import NodeRecord, PairView, SessionRecord
+from sigrouter.stores.records import NodeRecord, PairView, SessionRecord
 
 
 def record(session_id: str, state: Any, node_id: str) -> SessionRecord:

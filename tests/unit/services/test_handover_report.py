@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigrouter.services.handover_report import STAGES, RoleTally, Spread, report
-from sigrouter.stores.interface import Step
+from sigrouter.stores.records import Step
 
 
 def steps_of(session_id: str, *names: str, role: str = "client", start: int = 1000, every: int = 10) -> list[Step]:

@@ -14,7 +14,7 @@ from sigrouter.services.background import Background
 from sigrouter.services.connections import Connection
 from sigrouter.settings import Settings
 from sigrouter.settings.model import LimitSettings, SessionSettings
-from sigrouter.stores.interface import SessionRecord
+from sigrouter.stores.records import SessionRecord
 from tests.unit.services.pods import BRIEF, FEW, Node, World, begin, now, result
 
 

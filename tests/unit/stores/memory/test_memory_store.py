@@ -8,8 +8,8 @@ import pytest
 from twisted.logger import globalLogPublisher
 
 from sigrouter.protocol.errors import Unavailable
-from sigrouter.stores.interface import Confirm, Entry, NewSession, Paired, Position, Send, Sent, Step
 from sigrouter.stores.memory import MemoryBackend, MemoryStore
+from sigrouter.stores.records import Confirm, Entry, NewSession, Paired, Position, Send, Sent, Step
 from tests.contract.case import CaseTimes
 from tests.contract.recording import RecordingListener, ToldInterrupted, ToldNodesChanged
 from tests.contract.scenes import bind, connect, message, node, sent

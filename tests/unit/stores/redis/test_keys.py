@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 
-from sigrouter.stores.interface import (
+from sigrouter.stores.records import (
     Claim,
     Confirm,
     NewSession,
