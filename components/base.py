@@ -23,6 +23,9 @@ NOTHING: Final[Mapping[str, Any]] = {}
 UNUSABLE_NAMES: Final = frozenset({"self", "fun"})
 """The parameters of ``txaio.as_future``, through which Autobahn calls each procedure."""
 
+LIMIT_NOTE_S: Final = 10.0
+"""Seconds between two log lines that tell that one connection calls too often."""
+
 drain_once: DrainOnce | None = None
 """The one drain of this process; set by the lifecycle component, waited for by all."""
 
@@ -121,7 +124,7 @@ class PodComponent(ApplicationSession):
     def _refused(self, refusal: errors.SigrouterError, caller: int) -> ApplicationError:
         connection = self.pod.connections.get(caller)
         self.pod.refused(refusal)
-        if not isinstance(refusal, errors.Unavailable):  # The store says once that it is away, not for each call.
+        if self._is_news(refusal, connection):
             self.log.info(
                 "call refused: {error} {fields}, sessionId={sessionId} nodeId={nodeId}",
                 error=refusal.uri,
@@ -130,6 +133,18 @@ class PodComponent(ApplicationSession):
                 nodeId=self.pod.node_id,
             )
         return refused(refusal)
+
+    def _is_news(self, refusal: errors.SigrouterError, connection: Connection | None) -> bool:
+        """Whether a refusal gets a line of its own: whoever calls too often must not fill the log with that as well."""
+        if isinstance(refusal, errors.Unavailable):
+            return False  # The store says once that it is away, not for each call.
+        if connection is None or not isinstance(refusal, errors.RateLimited):
+            return True
+        now = self.pod.now()
+        if now < connection.limit_noted_at + LIMIT_NOTE_S:
+            return False
+        connection.limit_noted_at = now
+        return True
 
     def _internal(self, bug: Exception) -> ApplicationError:
         self.log.failure("a procedure failed: {bug!r}", bug=type(bug).__name__)

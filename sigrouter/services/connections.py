@@ -6,6 +6,7 @@ peers come back with their tokens.
 
 from collections import Counter
 from collections.abc import Iterator
+from math import inf
 
 from attrs import Factory, define, field
 
@@ -22,6 +23,7 @@ class Connection:
     confirmed. ``superseded``: a newer connection has the session. ``epoch`` and ``seq``: how far its mailbox was
     delivered to it. ``held``: the entries that came while an answer or a catch-up is under way, so that order is kept
     (``None``: nothing is). ``pairs``: pair id to peer session id, as far as this connection was told.
+    ``limit_noted_at``: when the log last said that it calls too often.
     """
 
     connection_id: int
@@ -42,6 +44,7 @@ class Connection:
     seq: int = 0
     held: list[tuple[Position, Entry]] | None = None
     pairs: dict[str, str] = field(factory=dict)
+    limit_noted_at: float = -inf
 
 
 @define(eq=False)

@@ -124,7 +124,9 @@ async def test_a_reader_that_does_not_acknowledge_slows_its_senders_and_loses_no
 
 
 @pytest_twisted.ensureDeferred
-async def test_who_calls_too_often_is_told_when_to_come_back(pair: tuple[RawPeer, RawPeer]) -> None:
+async def test_who_calls_too_often_is_told_when_to_come_back_and_does_not_fill_the_log(
+    node: NodeProcess, pair: tuple[RawPeer, RawPeer]
+) -> None:
     client, _ = pair
     refusals = []
     for _ in range(200):
@@ -136,7 +138,9 @@ async def test_who_calls_too_often_is_told_when_to_come_back(pair: tuple[RawPeer
     assert refusals[0].error == uris.ERROR_RATE_LIMITED
     assert 0 < refusals[0].kwargs["retry_after_s"] <= 1
 
-    await persist(client, uris.SESSION_INFO)
+    for _ in range(5):
+        await persist(client, uris.SESSION_INFO)
+    assert node.log.count(f"call refused: {uris.ERROR_RATE_LIMITED}") == 1
 
 
 @pytest_twisted.ensureDeferred
