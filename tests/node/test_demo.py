@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -34,16 +34,22 @@ def demo(directory: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def running_in(directory: Path) -> list[int]:
     """The processes that work in the directory or write to a file in it, except this one."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            files = [entry / "cwd", *(entry / "fd").iterdir()]
-            places = [str(file.readlink()) for file in files]
-        except OSError:
-            continue
-        if int(entry.name) != os.getpid() and any(place.startswith(str(directory)) for place in places):
-            found.append(int(entry.name))
-    return found
+    return [
+        int(entry.name)
+        for entry in Path("/proc").glob("[0-9]*")
+        if int(entry.name) != os.getpid() and any(place.startswith(str(directory)) for place in places_of(entry))
+    ]
+
+
+def places_of(process: Path) -> Iterator[str]:
+    """Where a process works and what it has open; what it closes while we look is not open."""
+    try:
+        files = [process / "cwd", *(process / "fd").iterdir()]
+    except OSError:
+        return
+    for file in files:
+        with suppress(OSError):
+            yield str(file.readlink())
 
 
 def said(directory: Path) -> str:
@@ -66,7 +72,8 @@ def test_the_demo_redeploys_and_ends_with_0_because_nobody_noticed(tmp_path: Pat
 def test_an_interrupted_demo_ends_everything_that_it_started(number: signal.Signals, tmp_path: Path) -> None:
     with demo(tmp_path, "--pairs", "2", "--seconds", "600") as process:
         wait_until(lambda: "talk through blue" in said(tmp_path), 120, lambda: said(tmp_path))
-        assert len(running_in(tmp_path)) >= 5  # the demo, Redis, the node's two processes, the traffic
+        # The demo, Redis, the node's two processes, the traffic.
+        wait_until(lambda: len(running_in(tmp_path)) >= 5, 10, lambda: str(running_in(tmp_path)))
         process.send_signal(number)
         assert process.wait(60) == 130
         wait_until(lambda: running_in(tmp_path) == [], 10, lambda: str(running_in(tmp_path)))
